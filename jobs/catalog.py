@@ -1,0 +1,62 @@
+"""Which models are offered, and how: read from the pools, kept for a moment in each process."""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from jobs.errors import InvalidField
+from jobs.models import Pool
+
+# How long a process may offer what pools no longer have, seconds.
+_FRESH_FOR: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One model: the lengths (seconds) and sizes (WIDTHxHEIGHT) that some pool can make."""
+
+    model: str
+    seconds: tuple[int, ...]
+    sizes: tuple[str, ...]
+    credits_per_second: int
+    # Estimated GPU-seconds for one second of 854x480 video.
+    speed: float
+
+
+_cache: tuple[float, dict[str, Offer]] = (float("-inf"), {})
+
+
+def offers() -> dict[str, Offer]:
+    """Give every offered model by name, at most two seconds old."""
+    global _cache  # noqa: PLW0603 - one value per process, replaced whole
+    read_at, found = _cache
+    if time.monotonic() - read_at > _FRESH_FOR:
+        found = _read()
+        _cache = (time.monotonic(), found)
+    return found
+
+
+def offer(model: str) -> Offer:
+    """Find one model. Raises InvalidField that names the ones there are."""
+    found = offers()
+    if model not in found:
+        known = ", ".join(sorted(found)) or "none at the moment"
+        raise InvalidField("model", f"There is no model {model[:64]!r}. Available: {known}.")
+    return found[model]
+
+
+def _read() -> dict[str, Offer]:
+    gathered: dict[str, list[Pool]] = {}
+    for pool in Pool.objects.order_by("name"):
+        for model in pool.model_names:
+            gathered.setdefault(model, []).append(pool)
+    return {
+        model: Offer(
+            model=model,
+            seconds=tuple(sorted({length for pool in pools for length in pool.seconds})),
+            sizes=tuple(dict.fromkeys(size for pool in pools for size in pool.sizes)),
+            credits_per_second=max(pool.credits_per_second for pool in pools),
+            speed=min(pool.declared_speed for pool in pools),
+        )
+        for model, pools in gathered.items()
+    }

@@ -1,0 +1,21 @@
+"""What jobs announce. Payloads carry the job's version, so that a reader drops what it has seen."""
+
+from typing import Final
+
+from jobs.states import JobState
+
+SUBMITTED: Final = "job.submitted"
+DISPATCHED: Final = "job.dispatched"
+RETRYING: Final = "job.retrying"
+CANCEL_REQUESTED: Final = "job.cancel_requested"
+
+# The event of a move, by the state it leads to.
+OF_STATE: Final = {
+    JobState.QUEUED: RETRYING,
+    JobState.DISPATCHED: DISPATCHED,
+    JobState.RUNNING: "job.started",
+    JobState.SUCCEEDED: "job.succeeded",
+    JobState.FAILED: "job.failed",
+    JobState.CANCELED: "job.canceled",
+    JobState.EXPIRED: "job.expired",
+}

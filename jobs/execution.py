@@ -1,0 +1,155 @@
+"""One attempt on a synchronous backend, end to end: take it, run it under a renewed lease, end it."""
+
+import logging
+import random
+import threading
+import time
+from typing import Final
+
+from django.conf import settings
+from django.db import close_old_connections
+
+from jobs import leases, transitions
+from jobs.backends import registry
+from jobs.backends.backend import BackendError, Order, Stopped, StopReason
+from jobs.errors import AttemptSuperseded, TransitionRefused
+from jobs.failures import FailureKind
+from jobs.ids import JobId
+from jobs.metrics import ATTEMPTS
+from notifications import live
+
+logger = logging.getLogger(__name__)
+
+# Progress is written and pushed at most so often, seconds.
+_PROGRESS_EVERY: Final = 0.4
+# A worker that could not renew for this share of its lease stops by itself.
+_TRUSTED_SHARE: Final = 2 / 3
+
+shutting_down = threading.Event()
+
+
+def run(job_id: JobId, *, attempt: int, worker: str) -> None:
+    """Run one granted attempt. A second delivery, or one that came too late, does nothing."""
+    order = leases.pick_up(job_id, attempt=attempt, worker=worker)
+    if order is None:
+        logger.info("attempt_skipped", extra={"job": str(job_id), "attempt": attempt})
+        return
+    with _Keeper(order) as keeper:
+        outcome = _generate(order, keeper)
+    ATTEMPTS.labels(pool=order.pool, outcome=outcome).inc()
+    logger.info(
+        "attempt_ended",
+        extra={"job": str(job_id), "attempt": attempt, "pool": order.pool, "outcome": outcome},
+    )
+
+
+def _generate(order: Order, keeper: "_Keeper") -> str:
+    job_id, attempt = order.job_id, order.attempt
+    try:
+        video = registry.backend(order.driver).generate(order, keeper)
+        transitions.succeed(job_id, attempt=attempt, video=video)
+    except Stopped as stopped:
+        return _stopped(order, stopped.reason)
+    except BackendError as error:
+        return _failed(order, error.kind, error.message)
+    except (AttemptSuperseded, TransitionRefused) as refusal:
+        logger.warning("attempt_refused", extra={"job": str(job_id), "reason": str(refusal)})
+        return "refused"
+    else:
+        return "succeeded"
+
+
+def _stopped(order: Order, reason: StopReason) -> str:
+    if reason is StopReason.CANCELED:
+        transitions.confirm_cancel(order.job_id, attempt=order.attempt)
+        return "canceled"
+    if reason is StopReason.SHUTDOWN:
+        return _failed(
+            order, FailureKind.WORKER_STOPPED, "The GPU was taken out of service. It starts again."
+        )
+    return "lease_lost"
+
+
+def _failed(order: Order, kind: FailureKind, message: str) -> str:
+    transitions.end_attempt(
+        order.job_id,
+        attempt=order.attempt,
+        failure=kind,
+        message=message,
+        jitter=random.random(),  # noqa: S311 - spreads retries, protects nothing
+    )
+    return kind.value
+
+
+class _Keeper:
+    """Renews the lease while the backend works, and carries its words to the job and back.
+
+    A thread renews by the clock, so that a silent backend keeps its slot; the backend's own
+    thread reports progress. When no renewal succeeded for two thirds of the lease, or the lease
+    is gone, the backend is told to stop: a newer attempt may own the job.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._reason: StopReason | None = None
+        self._renewed_at = time.monotonic()
+        self._reported_at = 0.0
+        self._percent: int | None = None
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._renew_by_the_clock, daemon=True)
+
+    def __enter__(self) -> "_Keeper":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def began(self) -> None:
+        """Move the job to running. Raises when the attempt is over."""
+        transitions.start(self._order.job_id, attempt=self._order.attempt)
+
+    def progressed(self, percent: int) -> None:
+        """Write and push the percentage, at a bounded rate."""
+        self._percent = percent
+        if time.monotonic() - self._reported_at < _PROGRESS_EVERY:
+            return
+        self._reported_at = time.monotonic()
+        self._renew()
+        live.progress(
+            self._order.owner_id,
+            job_id=self._order.job_id,
+            attempt=self._order.attempt,
+            percent=percent,
+        )
+
+    def stop_reason(self) -> StopReason | None:
+        """Say whether the backend must stop now, and why."""
+        if self._reason is None and shutting_down.is_set():
+            self._reason = StopReason.SHUTDOWN
+        if time.monotonic() - self._renewed_at > settings.LEASE_SECONDS * _TRUSTED_SHARE:
+            self._reason = StopReason.LEASE_LOST
+        return self._reason
+
+    def _renew(self) -> None:
+        asked_at = time.monotonic()
+        renewal = leases.renew(
+            self._order.job_id, attempt=self._order.attempt, percent=self._percent
+        )
+        if not renewal.is_held:
+            self._reason = StopReason.LEASE_LOST
+        elif renewal.is_cancel_requested:
+            self._reason = StopReason.CANCELED
+        self._renewed_at = asked_at
+
+    def _renew_by_the_clock(self) -> None:
+        # A cancel must be seen within a second or two, so the wait is short beside the heartbeat.
+        interval = min(settings.HEARTBEAT_SECONDS, 2.0)
+        while not self._done.wait(interval):
+            try:
+                self._renew()
+            except Exception:  # the backend goes on; two thirds of a lease decide
+                logger.exception("lease_not_renewed", extra={"job": str(self._order.job_id)})
+                close_old_connections()
+        close_old_connections()

@@ -1,0 +1,91 @@
+"""What a worker does with its lease: take the attempt once, renew it, learn that it must stop."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+from django.db import connection
+
+from jobs.backends.backend import Order
+from jobs.ids import JobId, OwnerId
+
+# A second delivery of the same message finds `picked_up_at` set and takes nothing.
+_PICK_UP: Final = """
+with taken as (
+    update lease set picked_up_at = now(), worker = %(worker)s,
+        expires_at = now() + make_interval(secs => %(lease)s)
+    where job_id = %(job)s and attempt = %(attempt)s and picked_up_at is null
+    returning job_id, attempt, pool_id
+), noted as (
+    update attempt set worker = %(worker)s from taken
+    where attempt.job_id = taken.job_id and attempt.number = taken.attempt
+)
+select j.id, taken.attempt, j.prompt, j.model, j.seconds, j.size, j.seed,
+    taken.pool_id, p.driver, p.profile, p.url, j.owner_id
+from taken join job j on j.id = taken.job_id join pool p on p.name = taken.pool_id
+"""
+
+_RENEW: Final = """
+update lease set expires_at = now() + make_interval(secs => %(lease)s),
+    percent = coalesce(%(percent)s, percent)
+from job
+where lease.job_id = %(job)s and lease.attempt = %(attempt)s and job.id = lease.job_id
+returning job.cancel_requested_at is not null
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """Whether the attempt still owns its slot, and whether its owner asked to stop."""
+
+    is_held: bool
+    is_cancel_requested: bool
+
+
+def pick_up(job_id: JobId, *, attempt: int, worker: str) -> Order | None:
+    """Take a granted attempt for this worker; None when it is over or somebody has it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PICK_UP,
+            {
+                "job": job_id,
+                "attempt": attempt,
+                "worker": worker,
+                "lease": settings.LEASE_SECONDS,
+            },
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    width, height = (int(side) for side in row[5].split("x"))
+    return Order(
+        job_id=JobId(row[0]),
+        owner_id=OwnerId(row[11]),
+        attempt=row[1],
+        prompt=row[2],
+        model=row[3],
+        seconds=row[4],
+        width=width,
+        height=height,
+        seed=row[6],
+        pool=row[7],
+        driver=row[8],
+        profile=row[9],
+        url=row[10],
+    )
+
+
+def renew(job_id: JobId, *, attempt: int, percent: int | None = None) -> Renewal:
+    """Extend the lease by its full length on the database's clock, and note the progress."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _RENEW,
+            {
+                "job": job_id,
+                "attempt": attempt,
+                "percent": percent,
+                "lease": settings.LEASE_SECONDS,
+            },
+        )
+        row = cursor.fetchone()
+    return Renewal(is_held=row is not None, is_cancel_requested=bool(row and row[0]))

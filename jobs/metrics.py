@@ -1,0 +1,6 @@
+"""What jobs count. Labels are bounded: tiers, pools, states and failure kinds."""
+
+from prometheus_client import Counter
+
+SUBMISSIONS = Counter("videogen_submissions", "Requests to generate, by outcome.", ["tier", "outcome"])
+ATTEMPTS = Counter("videogen_attempts", "Attempts that ended, by outcome.", ["pool", "outcome"])

@@ -1,0 +1,29 @@
+"""Every table that a submit or a move touches."""
+
+from jobs.models.account import Account
+from jobs.models.attempt import Attempt, JobTransition
+from jobs.models.idempotency_key import IdempotencyKey
+from jobs.models.job import Job
+from jobs.models.lease import Lease
+from jobs.models.ledger import EntryKind, LedgerEntry
+from jobs.models.line import Backlog, Lane, LaneState, Line
+from jobs.models.pool import Pool, PoolState
+from jobs.models.tier import Tier
+
+__all__ = [
+    "Account",
+    "Attempt",
+    "Backlog",
+    "EntryKind",
+    "IdempotencyKey",
+    "Job",
+    "JobTransition",
+    "Lane",
+    "LaneState",
+    "Lease",
+    "LedgerEntry",
+    "Line",
+    "Pool",
+    "PoolState",
+    "Tier",
+]

@@ -1,0 +1,78 @@
+"""Tries at running a job, and the history of its moves."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs.models.job import Job
+from jobs.states import JobState
+
+
+class Attempt(models.Model):
+    """One try: where it ran, who ran it, how it ended."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, db_index=False, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    # Names, not keys: the record outlives the pool.
+    pool = models.CharField(max_length=64)
+    worker = models.CharField(max_length=128, blank=True, default="")
+    node = models.CharField(max_length=128, blank=True, default="")
+    backend_job_id = models.CharField(max_length=255, blank=True, default="")
+    granted_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    # How it ended: succeeded, canceled, or a failure's kind; empty while it lives.
+    outcome = models.CharField(max_length=32, blank=True, default="")
+    detail = models.TextField(blank=True, default="")
+
+    class Meta:
+        db_table = "attempt"
+        constraints = [
+            models.UniqueConstraint(name="attempt_one_per_number", fields=["job", "number"]),
+            models.CheckConstraint(
+                name="attempt_outcome_iff_ended",
+                condition=Q(ended_at__isnull=True, outcome="")
+                | Q(Q(ended_at__isnull=False), ~Q(outcome="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} attempt {self.number}"
+
+
+class JobTransition(models.Model):
+    """One move of a job. Append-only."""
+
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, db_index=False, related_name="transitions"
+    )
+    # The job's version after the move.
+    version = models.PositiveIntegerField()
+    from_state = models.CharField(max_length=10, blank=True)
+    to_state = models.CharField(max_length=10)
+    attempt = models.PositiveSmallIntegerField()
+    # What caused it, in a word: a failure's kind, "owner", "grant", ...
+    cause = models.CharField(max_length=32)
+    at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        db_table = "job_transition"
+        constraints = [
+            models.UniqueConstraint(name="transition_once_per_version", fields=["job", "version"]),
+            models.UniqueConstraint(
+                name="transition_starts_attempt_once",
+                fields=["job", "attempt"],
+                condition=Q(to_state="running"),
+            ),
+            models.UniqueConstraint(
+                name="transition_ends_once",
+                fields=["job"],
+                condition=Q(to_state__in=["succeeded", "failed", "canceled", "expired"]),
+            ),
+            models.CheckConstraint(
+                name="transition_state_known", condition=Q(to_state__in=JobState.values)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_state or 'new'} to {self.to_state}"

@@ -1,0 +1,116 @@
+"""One requested video, from submission to its one terminal state."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs.ids import new_job_id
+from jobs.models.pool import Pool
+from jobs.models.tier import Tier
+from jobs.querysets import JobQuerySet
+from jobs.states import HOLDING, TERMINAL, JobState
+
+
+class Job(models.Model):
+    id = models.UUIDField(primary_key=True, default=new_job_id, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="jobs"
+    )
+    # The tier at submission: a change of plan does not move what already waits.
+    tier = models.ForeignKey(Tier, on_delete=models.PROTECT, db_index=False)
+    state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
+    # Number of the current attempt and fencing token; 0 until the first grant, never decreases.
+    attempt = models.PositiveSmallIntegerField(default=0)
+    # Attempts that used up a try.
+    failed_count = models.PositiveSmallIntegerField(default=0)
+    # Grows with every move and every visible change, so that a reader drops what is older.
+    version = models.PositiveIntegerField(default=1)
+
+    prompt = models.TextField()
+    model = models.CharField(max_length=64)
+    seconds = models.PositiveSmallIntegerField()
+    size = models.CharField(max_length=16)
+    seed = models.BigIntegerField(null=True)
+    # Estimated GPU-seconds; what fairness charges at the grant and corrects at the finish.
+    estimate = models.FloatField()
+
+    # Kept for ever: a key never charges twice, even after its stored answer is gone.
+    idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001 - empty is a key too
+    retry_of = models.UUIDField(null=True)
+
+    credits_reserved = models.PositiveIntegerField()
+    credits_charged = models.PositiveIntegerField(default=0)
+
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # When a queued job may get its next attempt; empty while it stands in its line.
+    due_at = models.DateTimeField(null=True)
+    dispatched_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+
+    # Where the last attempt ran.
+    pool = models.ForeignKey(Pool, null=True, on_delete=models.PROTECT, db_index=False)
+    # Percent at the end of the last attempt; while one runs, the lease knows better.
+    progress = models.PositiveSmallIntegerField(default=0)
+    video_url = models.TextField(blank=True, default="")
+    thumbnail_url = models.TextField(blank=True, default="")
+    # Why the job, or the attempt before this one, ended without a video.
+    error_code = models.CharField(max_length=32, blank=True, default="")
+    error_message = models.TextField(blank=True, default="")
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        db_table = "job"
+        indexes = [
+            models.Index(name="job_by_owner", fields=["owner", "-created_at", "-id"]),
+            models.Index(
+                name="job_due", fields=["due_at"], condition=Q(state="queued", due_at__isnull=False)
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                name="job_one_per_key",
+                fields=["owner", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+            ),
+            models.CheckConstraint(name="job_state_known", condition=Q(state__in=JobState.values)),
+            models.CheckConstraint(
+                name="job_finished_iff_terminal",
+                condition=Q(state__in=sorted(TERMINAL), finished_at__isnull=False)
+                | Q(~Q(state__in=sorted(TERMINAL)), finished_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="job_video_iff_succeeded",
+                condition=Q(Q(state="succeeded"), ~Q(video_url=""))
+                | Q(~Q(state="succeeded"), video_url=""),
+            ),
+            models.CheckConstraint(
+                name="job_holds_slot_of_pool",
+                condition=~Q(state__in=sorted(HOLDING))
+                | Q(pool__isnull=False, dispatched_at__isnull=False, attempt__gte=1),
+            ),
+            models.CheckConstraint(
+                name="job_running_has_started",
+                condition=~Q(state="running") | Q(started_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="job_charge_within_reserve",
+                condition=Q(credits_charged__lte=models.F("credits_reserved")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def is_ended(self) -> bool:
+        """Say whether the job has reached its one terminal state."""
+        return JobState(self.state) in TERMINAL
+
+    @property
+    def is_cancel_requested(self) -> bool:
+        """Say whether the owner asked to stop it."""
+        return self.cancel_requested_at is not None

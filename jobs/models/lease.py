@@ -1,0 +1,34 @@
+"""An attempt's right to a slot until a time that the database sets. Slots are these rows, never a counter."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from jobs.models.job import Job
+from jobs.models.pool import Pool
+
+
+class Lease(models.Model):
+    job = models.OneToOneField(Job, primary_key=True, on_delete=models.CASCADE)
+    attempt = models.PositiveSmallIntegerField()
+    pool = models.ForeignKey(Pool, on_delete=models.PROTECT, db_index=False)
+    slot = models.PositiveIntegerField()
+    owner_id = models.UUIDField()
+    line_id = models.SmallIntegerField()
+    # What the grant charged the lane, GPU-seconds; the finish corrects it by what was really used.
+    estimate = models.FloatField()
+    granted_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    # When a worker took the attempt from its queue, and which one.
+    picked_up_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=128, blank=True, default="")
+    percent = models.PositiveSmallIntegerField(null=True)
+
+    class Meta:
+        db_table = "lease"
+        constraints = [
+            models.UniqueConstraint(name="lease_one_per_slot", fields=["pool", "slot"]),
+        ]
+        indexes = [models.Index(name="lease_by_owner", fields=["owner_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.pool_id}#{self.slot}"

@@ -1,0 +1,68 @@
+"""Who waits where: a line is one tier's queue for one kind, a lane one owner's place in it.
+
+Start-time fair queueing (Goyal, Vin, Cheng 1996) keeps its tags here: the tag is on the lane, moves at
+the grant and is corrected at the finish.
+"""
+
+from django.db import models
+from django.db.models import Q
+
+from jobs.models.tier import Tier
+
+
+class Line(models.Model):
+    id = models.SmallAutoField(primary_key=True)
+    tier = models.ForeignKey(Tier, on_delete=models.CASCADE, db_index=False)
+    # Jobs with the same usable pools; today the model's name.
+    kind = models.CharField(max_length=64)
+    # Virtual time: the largest start tag that was granted, GPU-seconds per weight.
+    virtual_time = models.FloatField(default=0)
+
+    class Meta:
+        db_table = "line"
+        constraints = [models.UniqueConstraint(name="line_once", fields=["tier", "kind"])]
+
+    def __str__(self) -> str:
+        return f"{self.tier_id}/{self.kind}"
+
+
+class LaneState(models.IntegerChoices):
+    # Nothing waits.
+    EMPTY = 0
+    # Something waits and the owner has room.
+    READY = 1
+    # Something waits; the owner runs as many jobs as the plan allows.
+    AT_LIMIT = 2
+
+
+class Lane(models.Model):
+    pk = models.CompositePrimaryKey("owner_id", "line_id")
+    owner_id = models.UUIDField()
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, db_index=False)
+    state = models.SmallIntegerField(choices=LaneState)
+    # Start tag of the lane's next job.
+    tag = models.FloatField()
+
+    class Meta:
+        db_table = "lane"
+        indexes = [
+            models.Index(
+                name="lane_ready", fields=["line", "tag", "owner_id"], condition=Q(state=1)
+            ),
+        ]
+
+
+class Backlog(models.Model):
+    """A job that could run now. The order of an owner's jobs is the order of their ids."""
+
+    job_id = models.UUIDField(primary_key=True)
+    owner_id = models.UUIDField()
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, db_index=False)
+    cost = models.FloatField()
+
+    class Meta:
+        db_table = "backlog"
+        indexes = [models.Index(name="backlog_by_lane", fields=["owner_id", "line", "job_id"])]
+
+    def __str__(self) -> str:
+        return str(self.job_id)

@@ -1,0 +1,44 @@
+"""GPU slots of one backend: how many, for which models, in which state."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class PoolState(models.TextChoices):
+    # Takes new work.
+    ACTIVE = "active", "Active"
+    # Finishes what runs, takes nothing new, then leaves.
+    DRAINING = "draining", "Draining"
+    # Takes nothing new until an operator resumes it.
+    PAUSED = "paused", "Paused"
+    # Taken out by health checks after failing in a row.
+    QUARANTINED = "quarantined", "Quarantined"
+
+
+class Pool(models.Model):
+    name = models.SlugField(primary_key=True, max_length=64)
+    # The driver that speaks to the backend, and the dialect of its server.
+    driver = models.CharField(max_length=32)
+    profile = models.CharField(max_length=32, blank=True)
+    url = models.URLField(blank=True)
+    slots = models.PositiveIntegerField()
+    state = models.CharField(max_length=16, choices=PoolState, default=PoolState.ACTIVE)
+    model_names = ArrayField(models.CharField(max_length=64))
+    # Lengths offered, seconds, and frame sizes offered, as WIDTHxHEIGHT.
+    seconds = ArrayField(models.PositiveSmallIntegerField())
+    sizes = ArrayField(models.CharField(max_length=16))
+    credits_per_second = models.PositiveIntegerField(default=1)
+    # Slots whose workers take only paid tiers.
+    paid_reserved = models.PositiveIntegerField(default=0)
+    # Declared speed until it is learned: GPU-seconds for one second of 854x480 video.
+    declared_speed = models.FloatField(default=1.0)
+
+    class Meta:
+        db_table = "pool"
+        constraints = [
+            models.CheckConstraint(name="pool_state_known", condition=Q(state__in=PoolState.values)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,160 @@
+"""What a caller asks for: read from plain values, checked field by field, with a fingerprint."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jobs import catalog, credit_policy
+from jobs.errors import InvalidField
+
+# Longer prompts than this are cut by every model that we know.
+PROMPT_LIMIT: Final = 4000
+KEY_LIMIT: Final = 255
+# Seeds are unsigned 32-bit numbers in the generation servers.
+_LARGEST_SEED: Final = 2**32 - 1
+_FIELDS: Final = frozenset({"prompt", "model", "seconds", "size", "seed"})
+_SIZE_FACTOR: Final = 854 * 480
+DEFAULT_SECONDS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRequest:
+    """A request that can be generated, with its price in credits and estimate in GPU-seconds."""
+
+    prompt: str
+    model: str
+    seconds: int
+    size: str
+    seed: int | None
+    credits: int
+    estimate: float
+
+    def fingerprint(self) -> bytes:
+        """Digest the parsed fields, so that an equal request is known whatever its encoding."""
+        fields = [self.prompt, self.model, self.seconds, self.size, self.seed]
+        return hashlib.sha256(json.dumps(fields).encode()).digest()
+
+
+def read(data: Mapping[str, Any]) -> VideoRequest:
+    """Check every field. Raises InvalidFields with all that is wrong."""
+    faults: dict[str, str] = {}
+    for name in sorted(set(data) - _FIELDS):
+        faults[str(name)[:64]] = "This field is not known. Remove it."
+    prompt = _checked(faults, _prompt, data.get("prompt"))
+    offer = _checked(faults, _offer, data.get("model"))
+    seed = _checked(faults, _seed, data.get("seed"))
+    seconds = size = None
+    if offer is not None:
+        seconds = _checked(faults, _seconds, data.get("seconds"), offer)
+        size = _checked(faults, _size, data.get("size"), offer)
+    if faults or prompt is None or offer is None or seconds is None or size is None:
+        raise InvalidFields(faults)
+    width, height = sides(size)
+    return VideoRequest(
+        prompt=prompt,
+        model=offer.model,
+        seconds=seconds,
+        size=size,
+        seed=seed,
+        credits=credit_policy.price(
+            seconds=seconds,
+            width=width,
+            height=height,
+            credits_per_second=offer.credits_per_second,
+        ),
+        estimate=offer.speed * seconds * width * height / _SIZE_FACTOR,
+    )
+
+
+class InvalidFields(Exception):  # noqa: N818 - says the situation
+    """Every fault of a request, by field."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" for name, text in faults.items()))
+        self.faults = dict(faults)
+
+
+def sides(size: str) -> tuple[int, int]:
+    """Split WIDTHxHEIGHT into pixels."""
+    width, _, height = size.partition("x")
+    return int(width), int(height)
+
+
+def _checked(faults: dict[str, str], check: Any, *values: Any) -> Any:
+    try:
+        return check(*values)
+    except InvalidField as fault:
+        faults[fault.field] = fault.message
+        return None
+
+
+def _prompt(value: object) -> str:
+    if value is None:
+        raise InvalidField("prompt", "Describe the video: prompt is required.")
+    if not isinstance(value, str):
+        raise InvalidField("prompt", "prompt must be text.")
+    text = value.strip()
+    if not text:
+        raise InvalidField("prompt", "Describe the video: prompt is empty.")
+    if len(text) > PROMPT_LIMIT:
+        raise InvalidField(
+            "prompt", f"prompt has {len(text):,} characters. At most {PROMPT_LIMIT:,} are possible."
+        )
+    if "\x00" in text:
+        raise InvalidField("prompt", "prompt contains a NUL character. Remove it.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidField("prompt", "prompt contains half of a character pair.") from None
+    return text
+
+
+def _offer(value: object) -> catalog.Offer:
+    if value in (None, ""):
+        found = catalog.offers()
+        if not found:
+            raise InvalidField("model", "No model is available at the moment.")
+        return next(iter(found.values()))
+    if not isinstance(value, str):
+        raise InvalidField("model", "model must be text.")
+    return catalog.offer(value)
+
+
+def _seconds(value: object, offer: catalog.Offer) -> int:
+    allowed = ", ".join(map(str, offer.seconds))
+    if value in (None, ""):
+        return DEFAULT_SECONDS if DEFAULT_SECONDS in offer.seconds else offer.seconds[0]
+    number = _whole(value)
+    if number is None or number not in offer.seconds:
+        raise InvalidField("seconds", f"{offer.model} makes videos of {allowed} seconds.")
+    return number
+
+
+def _size(value: object, offer: catalog.Offer) -> str:
+    if value in (None, ""):
+        return offer.sizes[0]
+    if not isinstance(value, str) or value not in offer.sizes:
+        raise InvalidField("size", f"{offer.model} makes these sizes: {', '.join(offer.sizes)}.")
+    return value
+
+
+def _seed(value: object) -> int | None:
+    if value in (None, ""):
+        return None
+    number = _whole(value)
+    if number is None or not 0 <= number <= _LARGEST_SEED:
+        raise InvalidField("seed", f"seed must be a whole number from 0 to {_LARGEST_SEED}.")
+    return number
+
+
+def _whole(value: object) -> int | None:
+    """Read a whole number from a number or from plain digits; None when it is neither."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and len(value) <= 10 and value.isascii() and value.isdigit():
+        return int(value)
+    return None

@@ -1,0 +1,88 @@
+"""Rows that an installation starts with. Running it again keeps what operators changed."""
+
+from typing import Any, Final
+
+from jobs.models import Line, Pool, Tier
+
+TIERS: Final[tuple[dict[str, Any], ...]] = (
+    {
+        "name": "free",
+        "rank": 10,
+        "weight": 10,
+        "running_limit": 2,
+        "queued_limit": 10,
+        "submissions_per_minute": 20,
+        "jobs_per_day": 25,
+        "gpu_seconds_per_day": 900,
+        "start_promise_seconds": None,
+        "door_bound_seconds": 1200,
+        "monthly_credits": 200,
+    },
+    {
+        "name": "pro",
+        "rank": 20,
+        "weight": 30,
+        "running_limit": 6,
+        "queued_limit": 50,
+        "submissions_per_minute": 300,
+        "jobs_per_day": 500,
+        "gpu_seconds_per_day": 36_000,
+        "start_promise_seconds": 600,
+        "door_bound_seconds": 300,
+        "monthly_credits": 10_000,
+    },
+    {
+        "name": "enterprise",
+        "rank": 30,
+        "weight": 60,
+        "running_limit": 16,
+        "queued_limit": 200,
+        "submissions_per_minute": 1200,
+        "jobs_per_day": 10_000,
+        "gpu_seconds_per_day": 720_000,
+        "start_promise_seconds": 120,
+        "door_bound_seconds": 60,
+        "monthly_credits": 500_000,
+    },
+    {
+        "name": "internal",
+        "rank": 5,
+        "weight": 5,
+        "running_limit": None,
+        "queued_limit": None,
+        "submissions_per_minute": None,
+        "jobs_per_day": None,
+        "gpu_seconds_per_day": None,
+        "start_promise_seconds": None,
+        "door_bound_seconds": None,
+        "monthly_credits": 1_000_000_000,
+    },
+)
+
+
+def add_preview_pool() -> None:
+    """Create the built-in preview backend's pool, if it is missing, and its lines."""
+    pool, _ = Pool.objects.get_or_create(
+        name="preview",
+        defaults={
+            "driver": "preview",
+            "slots": 2,
+            "model_names": ["preview"],
+            "seconds": [2, 4, 8, 12],
+            "sizes": ["854x480", "1280x720", "720x1280", "480x854"],
+            "credits_per_second": 1,
+        },
+    )
+    add_lines(pool)
+
+
+def add_lines(pool: Pool) -> None:
+    """Create the lines of every tier for the models of a pool."""
+    Line.objects.bulk_create(
+        [
+            Line(tier=tier, kind=model)
+            for tier in Tier.objects.order_by("rank")
+            for model in pool.model_names
+        ],
+        ignore_conflicts=True,
+    )

@@ -1,0 +1,218 @@
+"""A job as pages show it: words, clock times and actions, ready for a template."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.urls import reverse
+
+from jobs import requests, waiting
+from jobs.states import HOLDING, TERMINAL, JobState
+
+# What a query must read for `of`.
+FIELDS: Final = (
+    "id",
+    "state",
+    "version",
+    "attempt",
+    "prompt",
+    "model",
+    "seconds",
+    "size",
+    "seed",
+    "lease__percent",
+    "credits_reserved",
+    "credits_charged",
+    "video_url",
+    "thumbnail_url",
+    "error_code",
+    "error_message",
+    "created_at",
+    "due_at",
+    "dispatched_at",
+    "started_at",
+    "finished_at",
+    "cancel_requested_at",
+)
+# How a state looks and what it is called; the words are the product's, the same on every page.
+_WORDS: Final = {
+    "waiting": "Waiting",
+    "retrying": "Waiting, second try",
+    "starting": "Starting",
+    "running": "Running",
+    "cancelling": "Cancelling",
+    "ready": "Ready",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "expired": "Expired",
+}
+_TALLY_ORDER: Final = (
+    "running",
+    "starting",
+    "waiting",
+    "retrying",
+    "cancelling",
+    "ready",
+    "failed",
+    "cancelled",
+    "expired",
+)
+_OF_ENDED: Final = {
+    JobState.SUCCEEDED: "ready",
+    JobState.FAILED: "failed",
+    JobState.CANCELED: "cancelled",
+    JobState.EXPIRED: "expired",
+}
+_REASON_TITLES: Final = {
+    "failed": "No video came of this one.",
+    "cancelled": "You cancelled it.",
+    "expired": "It waited too long.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One job on a page. Empty text means: not shown."""
+
+    id: UUID
+    version: int
+    look: str
+    word: str
+    is_ended: bool
+    prompt: str
+    settings: tuple[str, ...]
+    percent: int | None
+    place: str
+    detail: str
+    sentence: str
+    cancel: str
+    video_url: str
+    thumbnail_url: str
+    is_tall: bool
+    length: str
+    ended_clock: str
+    took: str
+    charge: str
+    reason_title: str
+    reason_text: str
+    url: str
+
+    @property
+    def group(self) -> str:
+        """Name the list of the page that the card belongs to."""
+        return "finished" if self.is_ended else "under-way"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many of today's jobs look so."""
+
+    look: str
+    word: str
+    count: int
+
+
+def of(row: Mapping[str, Any], *, zone: ZoneInfo) -> Card:
+    """Make the card of one job, with clock times of its owner's zone."""
+    state = JobState(row["state"])
+    look = _look(row, state)
+    is_ended = state in TERMINAL
+    width, height = requests.sides(row["size"])
+    percent = row["lease__percent"] if state is JobState.RUNNING else None
+    why = waiting.explain(state=state, due_at=row["due_at"], attempt=row["attempt"])
+    return Card(
+        id=row["id"],
+        version=row["version"],
+        look=look,
+        word=_WORDS[look],
+        is_ended=is_ended,
+        prompt=row["prompt"],
+        settings=(row["model"].capitalize(), f"{row['seconds']} s", f"{width} × {height}"),
+        percent=percent,
+        place="",
+        detail=_detail(look, percent=percent),
+        sentence=_sentence(row, look) or (why.sentence if why else ""),
+        cancel="" if is_ended or look == "cancelling" else "Cancel · free",
+        video_url=row["video_url"],
+        thumbnail_url=row["thumbnail_url"],
+        is_tall=height > width,
+        length=f"{row['seconds']} s",
+        ended_clock=_clock(row["finished_at"], zone),
+        took=_took(row),
+        charge=_charge(row, is_ended=is_ended),
+        reason_title=_REASON_TITLES.get(look, ""),
+        reason_text=row["error_message"] if look in {"failed", "expired"} else "",
+        url=reverse("job", args=[row["id"]]),
+    )
+
+
+def tally(cards: Iterable[Card]) -> list[Count]:
+    """Count cards by look, in the order of the page."""
+    counts = Counter(card.look for card in cards)
+    return [
+        Count(look=look, word=_WORDS[look].lower(), count=counts[look])
+        for look in _TALLY_ORDER
+        if counts[look]
+    ]
+
+
+def _look(row: Mapping[str, Any], state: JobState) -> str:
+    if state in _OF_ENDED:
+        return _OF_ENDED[state]
+    if row["cancel_requested_at"] is not None:
+        return "cancelling"
+    if state in HOLDING:
+        return "running" if state is JobState.RUNNING else "starting"
+    return "retrying" if row["attempt"] > 0 else "waiting"
+
+
+def _detail(look: str, *, percent: int | None) -> str:
+    match look:
+        case "running":
+            return f"{percent}%" if percent is not None else "generating"
+        case "starting":
+            return "a GPU is free for it"
+        case "cancelling":
+            return "waiting for the GPU to confirm"
+        case "retrying":
+            return "starts again in a moment"
+        case _:
+            return ""
+
+
+def _sentence(row: Mapping[str, Any], look: str) -> str:
+    match look:
+        case "cancelling":
+            return "If it finishes first, you get the video."
+        case "retrying":
+            return str(row["error_message"])
+        case _:
+            return ""
+
+
+def _charge(row: Mapping[str, Any], *, is_ended: bool) -> str:
+    if not is_ended:
+        return f"{row['credits_reserved']:,} credits held"
+    if row["credits_charged"]:
+        return f"{row['credits_charged']:,} credits"
+    return "not charged"
+
+
+def _clock(moment: datetime | None, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%H:%M}" if moment else ""
+
+
+def _took(row: Mapping[str, Any]) -> str:
+    if not row["finished_at"] or not row["started_at"]:
+        return ""
+    return duration(row["finished_at"] - row["started_at"])
+
+
+def duration(length: timedelta) -> str:
+    """Say a length of time as minutes and seconds, such as 0:48."""
+    seconds = max(0, round(length.total_seconds()))
+    return f"{seconds // 60}:{seconds % 60:02}"

@@ -1,0 +1,78 @@
+"""Pushing to open sockets, as a hint: never stored, never waited for longer than a moment.
+
+One event loop on a thread of its own serves the synchronous callers of a process.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, Final
+from uuid import UUID
+
+from channels.layers import get_channel_layer
+
+logger = logging.getLogger(__name__)
+
+# A Redis that does not answer within this many seconds gets no push; the reader catches up.
+_PATIENCE: Final = 2.0
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def group_of(owner_id: UUID) -> str:
+    """Name the channel-layer group of everything that this owner has open."""
+    return f"feed.{owner_id.hex}"
+
+
+def send(messages: Iterable[tuple[UUID, Mapping[str, Any]]]) -> bool:
+    """Push messages to their owners' sockets in order; say whether Redis took them in time."""
+    future = asyncio.run_coroutine_threadsafe(_send_all(list(messages)), _running_loop())
+    try:
+        future.result(_PATIENCE)
+    except FutureTimeoutError:
+        future.cancel()
+        logger.warning("push_timed_out")
+        return False
+    except OSError as error:
+        logger.warning("push_failed", extra={"reason": type(error).__name__})
+        return False
+    except Exception:  # redis-py's errors are no OSError; a lost hint must stop nobody
+        logger.warning("push_failed", exc_info=True)
+        return False
+    return True
+
+
+def progress(owner_id: UUID, *, job_id: UUID, attempt: int, percent: int) -> None:
+    """Push how far a running job is. Fire and forget: the next tick says it again."""
+    message = {
+        "type": "feed.progress",
+        "job_id": str(job_id),
+        "attempt": attempt,
+        "percent": percent,
+    }
+    future = asyncio.run_coroutine_threadsafe(_send_all([(owner_id, message)]), _running_loop())
+    future.add_done_callback(_forget)
+
+
+def _forget(future: "asyncio.Future[None] | Any") -> None:
+    if not future.cancelled() and (error := future.exception()):
+        logger.info("progress_not_pushed", extra={"reason": type(error).__name__})
+
+
+async def _send_all(messages: list[tuple[UUID, Mapping[str, Any]]]) -> None:
+    layer = get_channel_layer()
+    async with asyncio.timeout(_PATIENCE):
+        for owner_id, message in messages:
+            await layer.group_send(group_of(owner_id), dict(message))
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    global _loop  # noqa: PLW0603 - one loop per process, made when first needed
+    with _lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="live", daemon=True).start()
+        return _loop

@@ -1,0 +1,128 @@
+"""From the outbox to whoever listens: feed order, subscribers, then sockets.
+
+Events are claimed by state, never by "id above the last one seen": ids become visible out of order.
+A relay owns shards of owners by advisory locks on its own connection, so each owner's events keep one
+order whatever the number of relays. A crash between the two commits pushes again, which readers drop
+by sequence.
+"""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from notifications import live, subscriptions
+from notifications.event import Event
+from notifications.metrics import RELAYED, RELAY_LAG
+from notifications.models.outbox_event import SHARD_COUNT
+
+logger = logging.getLogger(__name__)
+
+BATCH: Final = 200
+# First key of the advisory locks; the second is the shard.
+_LOCK_CLASS: Final = 7101
+
+_CLAIM: Final = """
+select id, name, subject_id, owner_id, payload, recorded_at, sequence
+from outbox_event where relayed_at is null and shard = any(%s)
+order by id limit %s for update skip locked
+"""
+_RESERVE_NUMBERS: Final = """
+insert into feed_head (owner_id, sequence)
+select * from unnest(%s::uuid[], %s::bigint[]) order by 1
+on conflict (owner_id) do update set sequence = feed_head.sequence + excluded.sequence
+returning owner_id, sequence
+"""
+_NUMBER: Final = """
+update outbox_event set sequence = given.sequence
+from unnest(%s::bigint[], %s::bigint[]) as given (id, sequence) where outbox_event.id = given.id
+"""
+_RELAYED: Final = "update outbox_event set relayed_at = now() where id = any(%s)"
+
+
+class Relay:
+    """One relay: the shards it owns, and the step that its loop repeats."""
+
+    def __init__(self) -> None:
+        self._shards: set[int] = set()
+
+    def acquire_shards(self) -> int:
+        """Take every shard that no other relay holds; give how many this one has.
+
+        The locks belong to the database session, so a lost connection loses them too.
+        """
+        with connection.cursor() as cursor:
+            for shard in range(SHARD_COUNT):
+                if shard in self._shards:
+                    continue
+                cursor.execute("select pg_try_advisory_lock(%s, %s)", [_LOCK_CLASS, shard])
+                if cursor.fetchone()[0]:
+                    self._shards.add(shard)
+        return len(self._shards)
+
+    def forget_shards(self) -> None:
+        """Start over after the connection was lost."""
+        self._shards.clear()
+
+    def step(self) -> int:
+        """Relay one batch; give how many events it had."""
+        if not self._shards:
+            return 0
+        with transaction.atomic(durable=True):
+            events = self._number_batch()
+            for event in events:
+                for hear in subscriptions.listeners(event.name):
+                    hear(event)
+        if not events:
+            return 0
+        live.send((event.owner_id, _message(event)) for event in events)
+        with connection.cursor() as cursor:
+            cursor.execute(_RELAYED, [[event.id for event in events]])
+        for event in events:
+            RELAYED.labels(name=event.name).inc()
+        return len(events)
+
+    def _number_batch(self) -> list[Event]:
+        with connection.cursor() as cursor:
+            cursor.execute(_CLAIM, [sorted(self._shards), BATCH])
+            rows = cursor.fetchall()
+            if not rows:
+                return []
+            new: dict[UUID, list[int]] = defaultdict(list)
+            for row in rows:
+                if row[6] is None:
+                    new[row[3]].append(row[0])
+            numbers = {row[0]: row[6] for row in rows if row[6] is not None}
+            if new:
+                owners = sorted(new, key=str)
+                cursor.execute(_RESERVE_NUMBERS, [owners, [len(new[o]) for o in owners]])
+                for owner, last in cursor.fetchall():
+                    first = last - len(new[owner]) + 1
+                    numbers |= {event: first + at for at, event in enumerate(new[owner])}
+                given = [event for ids in new.values() for event in ids]
+                cursor.execute(_NUMBER, [given, [numbers[event] for event in given]])
+            cursor.execute("select now()")
+            (now,) = cursor.fetchone()
+        RELAY_LAG.observe((now - rows[0][5]).total_seconds())
+        return [_event(row, sequence=numbers[row[0]]) for row in rows]
+
+
+def _event(row: Sequence[Any], *, sequence: int) -> Event:
+    payload = row[4]
+    return Event(
+        id=row[0],
+        name=row[1],
+        subject_id=row[2],
+        owner_id=row[3],
+        payload=json.loads(payload) if isinstance(payload, str) else payload,
+        recorded_at=row[5],
+        sequence=sequence,
+    )
+
+
+def _message(event: Event) -> dict[str, object]:
+    return {"type": "feed.events", "events": [event.as_message()], "head": event.sequence}

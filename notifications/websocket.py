@@ -1,0 +1,72 @@
+"""The socket of a page: what its owner's jobs announce, as hints, with catch-up by sequence number."""
+
+from typing import Any, Final
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+from notifications import feed, live
+
+# Close codes: not signed in; a message that no page of ours sends.
+SIGNED_OUT: Final = 4401
+BAD_MESSAGE: Final = 4400
+
+
+class FeedConsumer(AsyncJsonWebsocketConsumer):
+    """Pushes events and progress of one owner.
+
+    The client subscribes by connecting, reads its snapshot, asks for what came after it
+    (`catch_up`), and drops every sequence number that it has seen.
+    """
+
+    async def connect(self) -> None:
+        """Accept signed-in people; the group is joined before the snapshot is read."""
+        user = self.scope.get("user")
+        await self.accept()
+        if user is None or not user.is_authenticated or not user.is_active:
+            await self.close(code=SIGNED_OUT)
+            return
+        self.owner_id = user.id
+        self.group = live.group_of(user.id)
+        await self.channel_layer.group_add(self.group, self.channel_name)
+
+    async def disconnect(self, code: int) -> None:
+        """Leave the group."""
+        if hasattr(self, "group"):
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def receive_json(self, content: Any, **_: Any) -> None:
+        """Answer `{"type": "catch_up", "after": n}`; close on anything else."""
+        match content:
+            case {"type": "catch_up", "after": int(after)} if after >= 0 and hasattr(self, "group"):
+                events, head, more = await database_sync_to_async(feed.after)(
+                    self.owner_id, sequence=after
+                )
+                await self.send_json(
+                    {"type": "events", "events": events, "head": head, "more": more}
+                )
+            case _:
+                await self.close(code=BAD_MESSAGE)
+
+    @classmethod
+    async def decode_json(cls, text_data: str) -> Any:
+        """Read a message; what is not JSON is a bad message, not an error of ours."""
+        try:
+            return await super().decode_json(text_data)
+        except ValueError:
+            return None
+
+    async def feed_events(self, message: dict[str, Any]) -> None:
+        """Pass events on to the page."""
+        await self.send_json(
+            {
+                "type": "events",
+                "events": message["events"],
+                "head": message["head"],
+                "more": False,
+            }
+        )
+
+    async def feed_progress(self, message: dict[str, Any]) -> None:
+        """Pass a percentage on to the page."""
+        await self.send_json({**message, "type": "progress"})

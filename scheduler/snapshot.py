@@ -1,0 +1,89 @@
+"""The one read that dispatch decides on: free slots, who holds what, and the heads of the lanes."""
+
+from collections import Counter, defaultdict
+from typing import Final
+
+from django.db import connection
+
+from jobs.models import Lease, Pool, PoolState
+from scheduler.fairness import FreeSlots, Head, Snapshot, Waiting
+
+# Jobs read of one lane at a time.
+_JOBS_OF_A_LANE: Final = 2
+
+# The index lane_ready gives the heads in tag order; only the lanes read are locked, and lanes that a
+# submit or a finish holds are left to the next pass. Running jobs of an owner are at most its limit, so
+# counting them touches a handful of index entries.
+_HEADS: Final = """
+select head.owner_id, line.id, tier.name, tier.weight, line.kind, head.tag,
+    case when tier.running_limit is null then null
+        else greatest(tier.running_limit - running.count, 0) end,
+    job.job_id, job.cost
+from line
+join tier on tier.name = line.tier_id
+cross join lateral (
+    select owner_id, tag from lane where line_id = line.id and state = 1
+    order by tag, owner_id limit %(heads)s for no key update skip locked
+) head
+cross join lateral (
+    select count(*)::int from lease where lease.owner_id = head.owner_id
+) running
+left join lateral (
+    select job_id, cost from backlog
+    where backlog.owner_id = head.owner_id and backlog.line_id = line.id
+    order by job_id limit %(jobs)s
+) job on true
+where line.kind = any(%(kinds)s)
+order by line.id, head.tag, head.owner_id, job.job_id
+"""
+
+
+def free_slots() -> tuple[list[FreeSlots], Counter[tuple[str, str]]]:
+    """Read what is free in the active pools, and what is held by pool and tier."""
+    used: dict[str, set[int]] = defaultdict(set)
+    held: Counter[tuple[str, str]] = Counter()
+    for pool, slot, tier in Lease.objects.values_list("pool_id", "slot", "job__tier_id"):
+        used[pool].add(slot)
+        held[pool, tier] += 1
+    free = []
+    for pool in Pool.objects.filter(state=PoolState.ACTIVE):
+        # The cap counts every lease, also of slot numbers above a capacity that was cut.
+        count = max(0, pool.slots - len(used[pool.name]))
+        numbers = [slot for slot in range(1, pool.slots + 1) if slot not in used[pool.name]]
+        if count and numbers:
+            free.append(
+                FreeSlots(
+                    pool=pool.name,
+                    slots=tuple(numbers[:count]),
+                    kinds=frozenset(pool.model_names),
+                )
+            )
+    return free, held
+
+
+def take(free: list[FreeSlots], held: Counter[tuple[str, str]]) -> Snapshot:
+    """Read and lock the heads of the lanes that the free slots could serve."""
+    kinds = sorted({kind for pool in free for kind in pool.kinds})
+    wanted = sum(len(pool.slots) for pool in free)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _HEADS, {"heads": wanted + 1, "jobs": _JOBS_OF_A_LANE, "kinds": kinds}
+        )
+        rows = cursor.fetchall()
+    heads: dict[tuple[object, int], Head] = {}
+    for owner_id, line_id, tier, weight, kind, tag, room, job_id, cost in rows:
+        known = heads.get((owner_id, line_id))
+        jobs = known.jobs if known else ()
+        if job_id is not None:
+            jobs = (*jobs, Waiting(job_id=job_id, cost=cost))
+        heads[owner_id, line_id] = Head(
+            owner_id=owner_id,
+            line_id=line_id,
+            tier=tier,
+            weight=weight,
+            kind=kind,
+            tag=tag,
+            room=room,
+            jobs=jobs,
+        )
+    return Snapshot(free=free, held=held, heads=list(heads.values()))

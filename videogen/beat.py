@@ -1,0 +1,18 @@
+"""What runs on the clock: name, task, seconds. Messages expire, so that a dead worker finds no pile."""
+
+from scheduler import tasks
+
+_TABLE = (
+    (tasks.rescue_silent_workers, tasks.RESCUE_EVERY),
+    (tasks.return_due_retries, tasks.RETURN_EVERY),
+    (tasks.reopen_lanes, tasks.REOPEN_EVERY),
+)
+
+SCHEDULE = {
+    task.name: {
+        "task": task.name,
+        "schedule": seconds,
+        "options": {"queue": "upkeep", "expires": 2 * seconds},
+    }
+    for task, seconds in _TABLE
+}

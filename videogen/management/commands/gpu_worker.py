@@ -1,0 +1,42 @@
+"""Runs a Celery worker on the queues of pools: threads, one for each slot."""
+
+import socket
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs import queues
+from jobs.models import Pool
+from videogen import celery
+
+
+class Command(BaseCommand):
+    help = "Run the GPU worker of one or more pools (all pools without --pool)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--pool", action="append", dest="pools", metavar="NAME")
+
+    def handle(self, *_: Any, pools: list[str] | None, **__: Any) -> None:
+        found = {pool.name: pool for pool in Pool.objects.all()}
+        missing = sorted(set(pools or ()) - set(found))
+        if missing:
+            raise CommandError(f"There is no pool {missing[0]!r}. Pools: {', '.join(found)}.")
+        chosen = [found[name] for name in pools or sorted(found)]
+        if not chosen:
+            raise CommandError("There is no pool yet. Add one first.")
+        names = [queue for pool in chosen for queue in queues.of_pool(pool.name)]
+        label = "+".join(pool.name for pool in chosen)
+        celery.app.worker_main(
+            [
+                "worker",
+                "--hostname", f"gpu.{label}@{socket.gethostname()}",
+                "--queues", ",".join(names),
+                "--pool", "threads",
+                "--concurrency", str(max(1, sum(pool.slots for pool in chosen))),
+                "--loglevel", "WARNING",
+                "--without-mingle",
+                "--without-gossip",
+                "--without-heartbeat",
+            ]
+        )

@@ -1,0 +1,72 @@
+"""Runs the loops that hold everything together: dispatcher, relay, metrics; alone or as threads of one process."""
+
+import logging
+import signal
+import threading
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from notifications.relay import Relay
+from scheduler.dispatcher import Dispatcher
+
+from videogen import celery, exporter, readiness
+from videogen.loops import Loop
+
+logger = logging.getLogger(__name__)
+
+# Longest wait of an idle dispatcher and relay, seconds.
+_DISPATCHER_IDLE: Final = 0.1
+_RELAY_IDLE: Final = 0.05
+
+
+def _dispatcher() -> Loop:
+    dispatcher = Dispatcher()
+    return Loop(
+        name="dispatcher", start=dispatcher.start, step=dispatcher.step, idle=_DISPATCHER_IDLE
+    )
+
+
+def _relay() -> Loop:
+    relay = Relay()
+
+    def start() -> bool:
+        relay.forget_shards()
+        return relay.acquire_shards() > 0
+
+    return Loop(name="relay", start=start, step=lambda: relay.step() > 0, idle=_RELAY_IDLE)
+
+
+_LOOPS: Final[dict[str, Callable[[], Loop]]] = {"dispatcher": _dispatcher, "relay": _relay}
+
+
+class Command(BaseCommand):
+    help = "Run the dispatcher, the relay or the metrics exporter, together or alone."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("roles", nargs="+", choices=[*_LOOPS, "metrics"])
+
+    def handle(self, *_: Any, roles: list[str], **__: Any) -> None:
+        celery.app.set_current()
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        loops = [_LOOPS[role]() for role in roles if role in _LOOPS]
+        for loop in loops:
+            loop.stop = stop
+        threads = [threading.Thread(target=loop.run, name=loop.name) for loop in loops]
+        if "metrics" in roles:
+            exporter.serve(settings.METRICS_HOST, settings.METRICS_PORT)
+        for thread in threads:
+            thread.start()
+        while not stop.wait(0.05) and any(loop.stepped_at is None for loop in loops):
+            pass
+        readiness.say_ready()
+        started = time.monotonic()
+        stop.wait()
+        for thread in threads:
+            thread.join()
+        logger.info("stopped", extra={"seconds": round(time.monotonic() - started)})

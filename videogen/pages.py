@@ -1,0 +1,21 @@
+"""What every page needs: the owner's credits, and where and from when to follow the feed."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from jobs.models import Account
+from notifications import feed
+from videogen.content_security import push_origin
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """Give the context of the page frame; nothing for people who are not signed in."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"credits": None}
+    return {
+        "credits": Account.objects.filter(owner_id=user.pk).values_list("balance", flat=True).first(),
+        "push_origin": push_origin(request),
+        "feed_head": getattr(request, "feed_head", None) or feed.head(user.pk),
+    }

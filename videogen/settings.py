@@ -1,0 +1,269 @@
+"""Every setting of the project, in sections. What differs between machines is an environment variable."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from videogen import env
+
+# --- Identity and addresses
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / ".data"))).resolve()
+# On a developer's own machine only: cookies travel over plain HTTP, and loopback is a public address.
+DEVELOPMENT = env.flag("DEVELOPMENT")
+DEBUG = False
+SECRET_KEY = env.text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost" if DEVELOPMENT else "")
+# Where browsers reach us; result addresses are made absolute with it.
+PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+PUSH_PORT = env.integer("PUSH_PORT", 8001)
+METRICS_PORT = env.integer("METRICS_PORT", 8002)
+METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
+# Where browsers reach the push process; empty means the same host name at PUSH_PORT.
+PUSH_URL = env.text("PUSH_URL", "")
+PROCESS = env.text("PROCESS_NAME", "process")
+READY_FILE = env.text("READY_FILE", "")
+
+# --- Applications
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "django_prometheus",
+    "django_ratelimit",
+    "rest_framework",
+    "videogen",
+    "videogen.accounts",
+    "scheduler",
+    "jobs",
+    "notifications",
+]
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "videogen.request_ids.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "videogen.content_security.ContentSecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = "videogen.urls"
+WSGI_APPLICATION = "videogen.wsgi.application"
+ASGI_APPLICATION = "videogen.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "videogen.pages.page",
+            ],
+        },
+    },
+]
+
+# --- Language and time
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+# --- Database: PostgreSQL is the queue and the truth
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django_prometheus.db.backends.postgresql",
+        **env.database("DATABASE_URL"),
+        "CONN_MAX_AGE": env.integer("DATABASE_MAX_AGE_SECONDS", 60),
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 3,
+            "application_name": f"videogen {PROCESS}",
+            "options": "-c lock_timeout=3s -c statement_timeout=15s"
+            " -c idle_in_transaction_session_timeout=15s -c timezone=UTC",
+        },
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Redis: a doorbell, a channel layer, a cache; never the only place of anything
+
+REDIS_URL = env.text("REDIS_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": f"{REDIS_URL}/2",
+        "OPTIONS": {"socket_timeout": 0.3, "socket_connect_timeout": 0.3},
+    },
+    # The flood shield counts in the process: a Redis outage must neither open nor close it.
+    "throttling": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "throttling",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    },
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        # Blocking reads have no timeout: an idle socket must live for days.
+        "CONFIG": {"hosts": [{"address": f"{REDIS_URL}/1", "socket_timeout": None}]},
+    },
+}
+
+# --- Celery: messages that say "look"
+
+CELERY_BROKER_URL = f"{REDIS_URL}/0"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "upkeep"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat")
+
+# --- Jobs
+
+# An attempt keeps its slot this long after its last heartbeat; workers give up at two thirds of it.
+LEASE_SECONDS = env.number("LEASE_SECONDS", 30)
+HEARTBEAT_SECONDS = env.number("HEARTBEAT_SECONDS", 10)
+MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3)
+# Where the preview renderer puts its files, and how browsers address them.
+PREVIEW_ROOT = DATA_DIR / "previews"
+PREVIEW_URL = f"{PUBLIC_URL}/previews"
+
+# --- Events
+
+OUTBOX_SUBSCRIPTIONS = "videogen.subscriptions"
+
+# --- Accounts and the API
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "studio"
+LOGOUT_REDIRECT_URL = "sign_in"
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "videogen.accounts.authentication.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "videogen.problems.render",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+# Submissions a minute from one address or key before the flood shield answers 429: ten times what a plan allows.
+FLOOD_SUBMITS_PER_MINUTE = env.integer("FLOOD_SUBMITS_PER_MINUTE", 12_000)
+FLOOD_SIGN_INS_PER_MINUTE = env.integer("FLOOD_SIGN_INS_PER_MINUTE", 20)
+RATELIMIT_USE_CACHE = "throttling"
+# W001 and E003 ask for a shared cache; the shield is per process on purpose (docs/adr/0006).
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001", "django_ratelimit.E003"]
+
+# --- Security
+
+_SECURE = not DEVELOPMENT
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_NAME = "videogen_session" if DEVELOPMENT else "__Secure-videogen_session"
+SESSION_COOKIE_SECURE = _SECURE
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_NAME = "videogen_csrf" if DEVELOPMENT else "__Secure-videogen_csrf"
+CSRF_COOKIE_SECURE = _SECURE
+CSRF_COOKIE_HTTPONLY = True
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SECURE_SSL_REDIRECT = env.flag("SSL_REDIRECT", default=_SECURE)
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_TLS_PROXY") else None
+)
+SECURE_HSTS_SECONDS = 31_536_000 if _SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _SECURE
+SECURE_HSTS_PRELOAD = _SECURE
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:", *env.words("MEDIA_ORIGINS")],
+        "media-src": ["'self'", *env.words("MEDIA_ORIGINS")],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    },
+}
+# Websockets are accepted from pages of these origins only.
+PUSH_ALLOWED_ORIGINS = env.words("PUSH_ALLOWED_ORIGINS", PUBLIC_URL)
+if DEVELOPMENT:
+    _parts = urlsplit(PUBLIC_URL)
+    _twins = [f"http://{name}:{_parts.port or 80}" for name in ("localhost", "127.0.0.1")]
+    PUSH_ALLOWED_ORIGINS += _twins
+    CSRF_TRUSTED_ORIGINS += _twins
+
+# --- Static files
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Straight from the source folders, so that a clone runs without a build step.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MAX_AGE = 0 if DEVELOPMENT else 3600
+
+# --- Observability
+
+SENTRY_DSN = env.text("SENTRY_DSN", "")
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "videogen.logs.LineFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+    },
+}
+PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -1,0 +1,40 @@
+"""The flood shield in front of signing in."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from jobs.shield import flood_wait
+
+
+def sign_in_shield(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Limit tries to sign in, by address and by e-mail."""
+
+    @wraps(view)
+    def shielded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        for key in (_address_of(request), request.POST.get("username", "").lower()):
+            wait = flood_wait(
+                request, group="sign_in", key=key, per_minute=settings.FLOOD_SIGN_INS_PER_MINUTE
+            )
+            if wait:
+                response = render(
+                    request,
+                    "accounts/sign_in.html",
+                    {"throttled": True, "retry_after": wait},
+                    status=429,
+                )
+                response["Retry-After"] = str(wait)
+                return response
+        return view(request, *args, **kwargs)
+
+    return shielded
+
+
+def _address_of(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR", ""))

@@ -1,0 +1,21 @@
+"""Who answers a request."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from videogen import health
+from videogen.accounts.views import SignIn, SignOut
+
+urlpatterns = [
+    path("", include("jobs.web.urls")),
+    path("sign-in", SignIn.as_view(), name="sign_in"),
+    path("sign-out", SignOut.as_view(), name="sign_out"),
+    path("api/v1/", include("jobs.api.urls")),
+    path("admin/", admin.site.urls),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+]
+handler400 = "videogen.error_pages.bad_request"
+handler403 = "videogen.error_pages.forbidden"
+handler404 = "videogen.error_pages.not_found"
+handler500 = "videogen.error_pages.broken"
