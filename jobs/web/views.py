@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import (
+    FileResponse,
     Http404,
     HttpRequest,
     HttpResponse,
@@ -18,7 +19,7 @@ from django.http import (
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 from whitenoise.responders import StaticFile
 
 from jobs import catalog, days, requests, submission, transitions
@@ -93,7 +94,7 @@ def job_cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     return redirect("studio")
 
 
-@require_GET
+@require_safe
 def preview_file(request: HttpRequest, name: str) -> HttpResponseBase:
     """Serve a preview clip or thumbnail to whoever knows its unguessable name, ranges included."""
     path = settings.PREVIEW_ROOT / name
@@ -104,9 +105,12 @@ def preview_file(request: HttpRequest, name: str) -> HttpResponseBase:
         str(path), [("Content-Type", kind), ("Cache-Control", "private, max-age=86400")]
     )
     found = file.get_response(request.method, request.META)
-    response = HttpResponse(status=int(found.status))
-    if found.file is not None:
-        response = _streamed(found)
+    # The file is closed by Django when the answer was sent.
+    response: HttpResponseBase = (
+        HttpResponse(status=int(found.status))
+        if found.file is None
+        else FileResponse(found.file, status=int(found.status), content_type=kind)
+    )
     for key, value in found.headers:
         response[key] = value
     return response
