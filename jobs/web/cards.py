@@ -102,6 +102,11 @@ class Card:
     url: str
 
     @property
+    def angle(self) -> float:
+        """Give the leader's hand, degrees from the top."""
+        return round((self.percent or 0) * 3.6, 1)
+
+    @property
     def group(self) -> str:
         """Name the list of the page that the card belongs to."""
         return "finished" if self.is_ended else "under-way"

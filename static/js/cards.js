@@ -1,0 +1,129 @@
+// Puts what the server says about a job in its place on the page. Older news never replaces newer.
+const lists = () => ({
+  "under-way": document.querySelector('[data-list="under-way"]'),
+  finished: document.querySelector('[data-list="finished"]'),
+});
+
+const parse = (html) => {
+  const holder = document.createElement("template");
+  holder.innerHTML = html.trim();
+  return holder.content.firstElementChild;
+};
+
+const find = (id) => document.querySelector(`[data-job="${CSS.escape(id)}"]`);
+
+const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+// A video that became ready while somebody looks starts by itself, without sound.
+const play = (card) => {
+  const video = card.querySelector("video");
+  if (video && !isCalm()) video.play().catch(() => {});
+};
+
+const refresh = () => {
+  const { "under-way": underWay, finished } = lists();
+  if (!underWay) return;
+  const count = underWay.children.length;
+  document.querySelector("[data-finished]").hidden = !finished.children.length;
+  document.querySelector("[data-empty]").hidden = Boolean(count + finished.children.length);
+  document.title = count ? `(${count}) Studio · videogen` : "Studio · videogen";
+};
+
+const showNumbers = ({ tally, credits }) => {
+  const shown = document.querySelector("[data-tally]");
+  if (shown && tally !== undefined) shown.innerHTML = tally;
+  if (credits !== undefined && credits !== null) {
+    document.querySelector("[data-credits]").textContent = credits.toLocaleString("en");
+  }
+};
+
+// answer: {group, version, card, tally, credits}, as the server gives it for one job.
+export const put = (answer) => {
+  const list = lists()[answer.group];
+  if (!list) return;
+  const card = parse(answer.card);
+  const old = find(card.dataset.job);
+  if (old && Number(old.dataset.version) > answer.version) return;
+  const hadFocus = old?.contains(document.activeElement);
+  const ended = old && old.dataset.group === "under-way" && answer.group === "finished";
+  if (old && old.dataset.group === answer.group) old.replaceWith(card);
+  else {
+    old?.remove();
+    list.prepend(card);
+  }
+  if (hadFocus) card.querySelector(".prompt a")?.focus();
+  if (ended) {
+    play(card);
+    document.dispatchEvent(new CustomEvent("job:ended", { detail: card }));
+  }
+  showNumbers(answer);
+  refresh();
+};
+
+// today: {under_way, finished, tally, credits}: everything at once, where the socket is away.
+export const putAll = (today) => {
+  const { "under-way": underWay, finished } = lists();
+  if (!underWay) return;
+  underWay.innerHTML = today.under_way;
+  const playing = [...finished.querySelectorAll("video")].some((video) => !video.paused);
+  if (!playing) finished.innerHTML = today.finished;
+  showNumbers(today);
+  refresh();
+};
+
+// Moves the drawing of a running job; the words and the money wait for its event.
+export const progress = (id, percent) => {
+  const shown =
+    find(id) ?? document.querySelector(`[data-page-job="${CSS.escape(id)}"]`);
+  if (!shown || shown.dataset.look !== "running") return;
+  shown.querySelector("[data-done]")?.setAttribute("width", `${percent}%`);
+  shown.querySelector("[data-head]")?.setAttribute("x", `${percent}%`);
+  shown.querySelector("[data-pie]")?.setAttribute("stroke-dasharray", `${percent} 100`);
+  shown.querySelector("[data-hand]")?.setAttribute("transform", `rotate(${percent * 3.6} 80 45)`);
+  const text = shown.querySelector("[data-percent]");
+  if (text) text.textContent = `${percent}%`;
+  else void fetchCard(id);
+  const detail = shown.querySelector("[data-detail]");
+  if (detail) detail.textContent = `${percent}%`;
+};
+
+const asked = new Map();
+
+// Asks once for several events of the same job that come together.
+export const fetchCard = (id) => {
+  if (asked.has(id)) {
+    asked.get(id).again = true;
+    return;
+  }
+  const state = { again: false };
+  asked.set(id, state);
+  void (async () => {
+    try {
+      const answer = await fetch(`/jobs/${id}/card`, { headers: { Accept: "application/json" } });
+      if (answer.ok) put(await answer.json());
+    } catch {
+      // No connection: the catch-up after it comes back asks again.
+    } finally {
+      asked.delete(id);
+      if (state.again) fetchCard(id);
+    }
+  })();
+};
+
+// The job page is drawn whole by the server.
+export const fetchPage = async () => {
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const [old, found] = [document, fresh].map((page) => page.querySelector("[data-page-job]"));
+    if (!found || Number(old.dataset.version) > Number(found.dataset.version)) return;
+    const became = old.dataset.look !== found.dataset.look;
+    old.replaceWith(document.adoptNode(found));
+    if (became) play(found);
+  } catch {
+    // No connection: the catch-up after it comes back asks again.
+  }
+};
+
+export const start = () => refresh();

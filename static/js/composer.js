@@ -1,0 +1,127 @@
+// The form of a new video: counter, price, sending without leaving the page.
+import * as cards from "./cards.js";
+import { toast } from "./toasts.js";
+
+const STEPS = [
+  [854 * 480, 1],
+  [1280 * 720, 2],
+  [1920 * 1080, 4],
+];
+const LARGEST_STEP = 8;
+
+const headers = (form) => ({
+  Accept: "application/json",
+  "X-CSRFToken": form.elements.csrfmiddlewaretoken.value,
+});
+
+const showFaults = (form, errors) => {
+  for (const line of form.querySelectorAll("[data-fault]")) {
+    const [text] = errors[line.dataset.fault] ?? [];
+    line.hidden = !text;
+    line.querySelector("span").textContent = text ?? "";
+    form.elements[line.dataset.fault].toggleAttribute("aria-invalid", Boolean(text));
+    if (text) form.elements[line.dataset.fault].setAttribute("aria-invalid", "true");
+  }
+  const [first] = Object.keys(errors);
+  if (first) form.elements[first]?.focus();
+};
+
+const refuse = (form, text) => {
+  const line = form.querySelector("[data-refusal]");
+  line.hidden = !text;
+  line.querySelector("span").textContent = text;
+};
+
+const price = (offer, form) => {
+  const [width, height] = form.elements.size.value.split("x").map(Number);
+  const [, step] = STEPS.find(([pixels]) => width * height <= pixels) ?? [0, LARGEST_STEP];
+  return Number(form.elements.seconds.value) * offer.credits_per_second * step;
+};
+
+const quote = (form, catalog) => {
+  const offer = catalog.models.find((model) => model.id === form.elements.model.value);
+  const shown = form.querySelector("[data-quote]");
+  shown.hidden = !offer;
+  if (!offer) return;
+  for (const [name, allowed] of [["seconds", offer.seconds.map(String)], ["size", offer.sizes]]) {
+    const select = form.elements[name];
+    for (const option of select.options) option.hidden = option.disabled = !allowed.includes(option.value);
+    if (!allowed.includes(select.value)) [select.value] = allowed;
+  }
+  shown.querySelector("[data-cost]").textContent = `${price(offer, form).toLocaleString("en")} credits`;
+};
+
+const count = (form) => {
+  const { value } = form.elements.prompt;
+  form.querySelector("[data-count]").textContent = `${[...value].length.toLocaleString("en")} / 4,000`;
+};
+
+const accept = (form, answer) => {
+  showFaults(form, {});
+  refuse(form, "");
+  cards.put(answer);
+  if (answer.repeated) toast("Already submitted a moment ago. This is the same video.");
+  form.elements.prompt.value = "";
+  count(form);
+};
+
+const send = async (form) => {
+  const button = form.querySelector("[type=submit]");
+  button.disabled = true;
+  try {
+    const sent = await fetch(form.action, { method: "POST", headers: headers(form), body: new FormData(form) });
+    const answer = await sent.json();
+    if (sent.ok) accept(form, answer);
+    else if (answer.errors) showFaults(form, answer.errors);
+    else refuse(form, answer.detail ?? "This was not accepted. Your prompt is kept.");
+    if (answer.token) form.elements.token.value = answer.token;
+  } catch {
+    refuse(form, "We could not reach the server. Your prompt is kept; pressing again is safe.");
+  } finally {
+    button.disabled = false;
+  }
+};
+
+const cancel = async (form) => {
+  try {
+    const sent = await fetch(form.action, { method: "POST", headers: headers(form), body: new FormData(form) });
+    const answer = await sent.json();
+    if (document.querySelector("[data-page-job]")) await cards.fetchPage();
+    else cards.put(answer);
+    if (answer.detail) toast(answer.detail);
+  } catch {
+    toast("We could not reach the server. Nothing was cancelled.");
+  }
+};
+
+export const start = () => {
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches("#composer")) {
+      event.preventDefault();
+      void send(event.target);
+    } else if (event.target.matches("[data-cancel]")) {
+      event.preventDefault();
+      void cancel(event.target);
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const reuse = event.target.closest("[data-reuse]");
+    const form = document.getElementById("composer");
+    if (!reuse || !form) return;
+    form.elements.prompt.value = reuse.dataset.reuse;
+    count(form);
+    form.elements.prompt.focus();
+  });
+  const form = document.getElementById("composer");
+  if (!form) return;
+  const catalog = JSON.parse(document.getElementById("catalog").textContent);
+  form.addEventListener("input", () => {
+    count(form);
+    quote(form, catalog);
+  });
+  form.elements.prompt.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  count(form);
+  quote(form, catalog);
+};
