@@ -37,4 +37,4 @@ def grant(owner_id: UUID, *, amount: int, reason: str) -> bool:
     """Give credits once per reason; say whether they were given now."""
     with connection.cursor() as cursor:
         cursor.execute(_GRANT, {"owner": owner_id, "amount": amount, "reason": reason})
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)

@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 import time
-from typing import Final
+from typing import Final, Self
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -98,7 +98,7 @@ class _Keeper:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._renew_by_the_clock, daemon=True)
 
-    def __enter__(self) -> "_Keeper":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -2,5 +2,7 @@
 
 from prometheus_client import Counter
 
-SUBMISSIONS = Counter("videogen_submissions", "Requests to generate, by outcome.", ["tier", "outcome"])
+SUBMISSIONS = Counter(
+    "videogen_submissions", "Requests to generate, by outcome.", ["tier", "outcome"]
+)
 ATTEMPTS = Counter("videogen_attempts", "Attempts that ended, by outcome.", ["pool", "outcome"])

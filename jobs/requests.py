@@ -68,7 +68,7 @@ def read(data: Mapping[str, Any]) -> VideoRequest:
     )
 
 
-class InvalidFields(Exception):  # noqa: N818 - says the situation
+class InvalidFields(Exception):
     """Every fault of a request, by field."""
 
     def __init__(self, faults: Mapping[str, str]) -> None:
@@ -155,6 +155,11 @@ def _whole(value: object) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and len(value) <= 10 and value.isascii() and value.isdigit():
+    if (
+        isinstance(value, str)
+        and len(value) <= len(str(_LARGEST_SEED))
+        and value.isascii()
+        and value.isdigit()
+    ):
         return int(value)
     return None

@@ -1,4 +1,4 @@
-"""Pure: after an attempt failed, is there another one, and when?"""
+"""Pure: whether there is another attempt after a failed one, and when."""
 
 from dataclasses import dataclass
 from typing import Final

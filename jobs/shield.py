@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
 
-
 def flood_wait(request: HttpRequest, *, group: str, key: str, per_minute: int) -> int | None:
     """Count one request; give the seconds to wait when there were too many, else None."""
     usage = get_usage(

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 @shared_task(name="jobs.run_attempt", bind=True, ignore_result=True)
-def run_attempt(self: Task, job_id: str, attempt: int) -> None:
+def run_attempt(self: "Task[[str, int], None]", job_id: str, attempt: int) -> None:
     """Run one attempt. A second delivery is refused by its lease."""
     worker = str(self.request.hostname or "unknown")
     execution.run(JobId(UUID(job_id)), attempt=attempt, worker=worker)

@@ -135,7 +135,10 @@ def end_attempt(
         job = move.job
         job.failed_count += failure.counts
         decision = retry_policy.after(
-            failure, failed_count=job.failed_count, max_attempts=settings.MAX_ATTEMPTS, jitter=jitter
+            failure,
+            failed_count=job.failed_count,
+            max_attempts=settings.MAX_ATTEMPTS,
+            jitter=jitter,
         )
         move.outcome = failure.value
         move.owner_pays_time = False
@@ -202,9 +205,7 @@ def _request_cancel(job: Job) -> None:
 
 
 @contextmanager
-def _moving(
-    job_id: JobId, *, to: JobState | None, cause: str, attempt: int
-) -> Iterator[_Move]:
+def _moving(job_id: JobId, *, to: JobState | None, cause: str, attempt: int) -> Iterator[_Move]:
     """Lock in order, refuse an illegal or outdated move, then write what the caller set.
 
     `to` may be None when only the caller can know it, under the lock.
@@ -275,9 +276,7 @@ def _owner_of(job_id: JobId) -> UUID:
 
 def _lock_owner(owner_id: UUID) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select 1 from account where owner_id = %s for no key update", [owner_id]
-        )
+        cursor.execute("select 1 from account where owner_id = %s for no key update", [owner_id])
         cursor.execute(
             "select 1 from lane where owner_id = %s order by line_id for no key update", [owner_id]
         )
@@ -288,5 +287,3 @@ def _lock_job(job_id: JobId) -> Job:
     if job is None:
         raise JobMissing(job_id)
     return job
-
-

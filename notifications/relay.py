@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from notifications import live, subscriptions
 from notifications.event import Event
-from notifications.metrics import RELAYED, RELAY_LAG
+from notifications.metrics import RELAY_LAG, RELAYED
 from notifications.models.outbox_event import SHARD_COUNT
 
 logger = logging.getLogger(__name__)

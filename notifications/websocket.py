@@ -12,7 +12,7 @@ SIGNED_OUT: Final = 4401
 BAD_MESSAGE: Final = 4400
 
 
-class FeedConsumer(AsyncJsonWebsocketConsumer):
+class FeedConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """Pushes events and progress of one owner.
 
     The client subscribes by connecting, reads its snapshot, asks for what came after it

@@ -122,9 +122,7 @@ def _next_lane(
 
     def order(lane: _Lane) -> tuple[float, float, float, str]:
         weight = lane.head.weight
-        share = (
-            held.get((free.pool, lane.head.tier), 0) / weight if weight > 0 else float("inf")
-        )
+        share = held.get((free.pool, lane.head.tier), 0) / weight if weight > 0 else float("inf")
         return share, -weight, lane.tag, lane.head.owner_id.hex
 
     return min(eligible, key=order)

@@ -42,9 +42,9 @@ def free_slots() -> tuple[list[FreeSlots], Counter[tuple[str, str]]]:
     """Read what is free in the active pools, and what is held by pool and tier."""
     used: dict[str, set[int]] = defaultdict(set)
     held: Counter[tuple[str, str]] = Counter()
-    for pool, slot, tier in Lease.objects.values_list("pool_id", "slot", "job__tier_id"):
-        used[pool].add(slot)
-        held[pool, tier] += 1
+    for pool_id, slot, tier in Lease.objects.values_list("pool_id", "slot", "job__tier_id"):
+        used[pool_id].add(slot)
+        held[pool_id, tier] += 1
     free = []
     for pool in Pool.objects.filter(state=PoolState.ACTIVE):
         # The cap counts every lease, also of slot numbers above a capacity that was cut.
@@ -66,9 +66,7 @@ def take(free: list[FreeSlots], held: Counter[tuple[str, str]]) -> Snapshot:
     kinds = sorted({kind for pool in free for kind in pool.kinds})
     wanted = sum(len(pool.slots) for pool in free)
     with connection.cursor() as cursor:
-        cursor.execute(
-            _HEADS, {"heads": wanted + 1, "jobs": _JOBS_OF_A_LANE, "kinds": kinds}
-        )
+        cursor.execute(_HEADS, {"heads": wanted + 1, "jobs": _JOBS_OF_A_LANE, "kinds": kinds})
         rows = cursor.fetchall()
     heads: dict[tuple[object, int], Head] = {}
     for owner_id, line_id, tier, weight, kind, tag, room, job_id, cost in rows:

@@ -105,7 +105,7 @@ def reopen_lanes() -> int:
     """Open lanes that were left closed although a job of theirs could run."""
     with connection.cursor() as cursor:
         cursor.execute(_REOPEN)
-        repaired = cursor.rowcount
+        repaired = int(cursor.rowcount)
     if repaired:
         REPAIRS.labels(sweep="reopen_lanes").inc(repaired)
         logger.warning("lanes_reopened", extra={"count": repaired})

@@ -23,7 +23,10 @@ class ContentSecurityMiddleware(CSPMiddleware):
     """Writes the policy of settings, with the push origin as one more place to connect to."""
 
     def get_policy_parts(
-        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+        self,
+        request: HttpRequest,
+        response: HttpResponseBase,
+        report_only: bool = False,  # noqa: FBT001, FBT002 - the base class calls it so
     ) -> PolicyParts:
         """Give the parts of this answer's policy."""
         parts = super().get_policy_parts(request, response, report_only)

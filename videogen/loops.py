@@ -44,7 +44,9 @@ class Loop:
                 worked = may_step and self.step()
                 self.stepped_at = time.monotonic()
             except (OperationalError, InterfaceError) as error:
-                logger.warning("loop_lost_database", extra={"loop": self.name, "reason": str(error)})
+                logger.warning(
+                    "loop_lost_database", extra={"loop": self.name, "reason": str(error)}
+                )
                 connection.close()
                 pause, may_step = _AWAY, False
                 continue

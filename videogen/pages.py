@@ -14,8 +14,9 @@ def page(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {"credits": None}
+    accounts = Account.objects.filter(owner_id=user.pk)
     return {
-        "credits": Account.objects.filter(owner_id=user.pk).values_list("balance", flat=True).first(),
+        "credits": f"{accounts.values_list('balance', flat=True).first() or 0:,}",
         "push_origin": push_origin(request),
         "feed_head": getattr(request, "feed_head", None) or feed.head(user.pk),
     }

@@ -49,9 +49,7 @@ def render(error: Exception, context: Mapping[str, Any]) -> Response | None:
             faults = [{"field": name, "message": text} for name, text in error.faults.items()]
             return _problem(400, code="invalid_request", detail=str(error), errors=faults)
         case JobError():
-            status = next(
-                (code for kind, code in _STATUS.items() if isinstance(error, kind)), 400
-            )
+            status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
             return _refusal(error, status=status)
         case RequestDataTooBig():
             return _problem(413, code="too_large", detail="A request may have 64 kB at most.")

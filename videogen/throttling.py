@@ -5,17 +5,18 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from jobs.shield import flood_wait
 
 
-def sign_in_shield(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def sign_in_shield(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Limit tries to sign in, by address and by e-mail."""
 
     @wraps(view)
-    def shielded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def shielded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST":
             return view(request, *args, **kwargs)
         for key in (_address_of(request), request.POST.get("username", "").lower()):

@@ -7,7 +7,5 @@ from jobs.api import views
 urlpatterns = [
     path("jobs", views.Jobs.as_view(), name="api_jobs"),
     path("jobs/<uuid:job_id>", views.OneJob.as_view(), name="api_job"),
-    path(
-        "jobs/<uuid:job_id>/cancellation", views.Cancellation.as_view(), name="api_cancellation"
-    ),
+    path("jobs/<uuid:job_id>/cancellation", views.Cancellation.as_view(), name="api_cancellation"),
 ]

@@ -47,7 +47,7 @@ class StopReason(StrEnum):
     SHUTDOWN = "shutdown"
 
 
-class Stopped(Exception):  # noqa: N818 - an outcome, not an error
+class Stopped(Exception):
     """The backend confirmed that it stopped, as asked."""
 
     def __init__(self, reason: StopReason) -> None:

@@ -45,7 +45,9 @@ class LedgerEntry(models.Model):
             models.UniqueConstraint(
                 name="ledger_one_grant", fields=["account", "reason"], condition=Q(kind="grant")
             ),
-            models.CheckConstraint(name="ledger_kind_known", condition=Q(kind__in=EntryKind.values)),
+            models.CheckConstraint(
+                name="ledger_kind_known", condition=Q(kind__in=EntryKind.values)
+            ),
             models.CheckConstraint(
                 name="ledger_job_unless_grant",
                 condition=Q(kind="grant", job_id__isnull=True)

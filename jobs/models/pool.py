@@ -37,7 +37,9 @@ class Pool(models.Model):
     class Meta:
         db_table = "pool"
         constraints = [
-            models.CheckConstraint(name="pool_state_known", condition=Q(state__in=PoolState.values)),
+            models.CheckConstraint(
+                name="pool_state_known", condition=Q(state__in=PoolState.values)
+            ),
         ]
 
     def __str__(self) -> str:

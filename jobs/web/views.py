@@ -19,10 +19,15 @@ from django.http import (
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 from whitenoise.responders import StaticFile
 
-from jobs import catalog, days, requests, submission, transitions
+from jobs import callers, catalog, days, requests, submission, transitions
 from jobs.errors import KeyReused, QuotaExceeded, TransitionRefused
 from jobs.ids import JobId
 from jobs.models import Account, Job, JobTransition
@@ -56,9 +61,9 @@ def studio(request: HttpRequest) -> HttpResponse:
 @require_GET
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Show one job: its video, its money, its settings, its story."""
-    request.feed_head = feed.head(request.user.pk)  # type: ignore[attr-defined]
+    request.feed_head = feed.head(callers.of(request).owner_id)  # type: ignore[attr-defined]
     row = _row(request, job_id)
-    zone = days.zone(request.user.time_zone)
+    zone = callers.of(request).zone
     transitions_made = JobTransition.objects.filter(job_id=job_id).order_by("version")
     return render(
         request,
@@ -86,7 +91,7 @@ def job_cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     _row(request, job_id)
     detail = ""
     try:
-        transitions.cancel(JobId(job_id), owner_id=request.user.pk)
+        transitions.cancel(JobId(job_id), owner_id=callers.of(request).owner_id)
     except TransitionRefused:
         detail = "Too late: it had already ended."
     if _wants_json(request):
@@ -126,7 +131,7 @@ def _submit(request: HttpRequest) -> HttpResponse:
     try:
         accepted = submission.submit(
             requests.read({name: request.POST.get(name) for name in fields}),
-            owner_id=request.user.pk,
+            owner_id=callers.of(request).owner_id,
             key=f"form-{token}" if token else None,
         )
     except InvalidFields as invalid:
@@ -175,8 +180,8 @@ def _studio_page(
     request: HttpRequest, form: Composer, *, status: int = 200, refusal: str = ""
 ) -> HttpResponse:
     # Read before the jobs: what happens in between comes again over the socket.
-    request.feed_head = feed.head(request.user.pk)  # type: ignore[attr-defined]
-    zone = days.zone(request.user.time_zone)
+    request.feed_head = feed.head(callers.of(request).owner_id)  # type: ignore[attr-defined]
+    zone = callers.of(request).zone
     found = _today(request)
     context = {
         "form": form,
@@ -193,9 +198,9 @@ def _studio_page(
 
 
 def _today(request: HttpRequest) -> list[cards.Card]:
-    zone = days.zone(request.user.time_zone)
+    zone = callers.of(request).zone
     start, end = days.bounds(days.day("today", zone=zone), zone=zone)
-    mine = Job.objects.owned_by(request.user.pk)
+    mine = Job.objects.owned_by(callers.of(request).owner_id)
     rows = list(mine.created_between(start, end).newest_first().values(*cards.FIELDS)[:500])
     seen = {row["id"] for row in rows}
     # What was submitted before midnight and still lives belongs to today too.
@@ -205,7 +210,7 @@ def _today(request: HttpRequest) -> list[cards.Card]:
 
 
 def _today_fragments(request: HttpRequest) -> dict[str, Any]:
-    head = feed.head(request.user.pk)
+    head = feed.head(callers.of(request).owner_id)
     found = _today(request)
     finished = [card for card in found if card.is_ended][:_FINISHED_SHOWN]
     return {
@@ -218,7 +223,7 @@ def _today_fragments(request: HttpRequest) -> dict[str, Any]:
 
 
 def _card_answer(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
-    card = cards.of(_row(request, job_id), zone=days.zone(request.user.time_zone))
+    card = cards.of(_row(request, job_id), zone=callers.of(request).zone)
     return {
         "group": card.group,
         "version": card.version,
@@ -238,13 +243,15 @@ def _tally(request: HttpRequest, found: list[cards.Card]) -> str:
 
 def _credits(request: HttpRequest) -> int | None:
     return (
-        Account.objects.filter(owner_id=request.user.pk).values_list("balance", flat=True).first()
+        Account.objects.filter(owner_id=callers.of(request).owner_id)
+        .values_list("balance", flat=True)
+        .first()
     )
 
 
 def _row(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
-    mine = Job.objects.owned_by(request.user.pk)
-    row = mine.filter(id=job_id).values(*cards.FIELDS).first()
+    mine = Job.objects.owned_by(callers.of(request).owner_id)
+    row: dict[str, Any] | None = mine.filter(id=job_id).values(*cards.FIELDS).first()
     if row is None:
         raise Http404
     return row

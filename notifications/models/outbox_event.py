@@ -16,9 +16,9 @@ class OutboxEvent(models.Model):
     payload = models.JSONField()
     recorded_at = models.DateTimeField(db_default=Now())
     shard = models.GeneratedField(
-        expression=Func(
-            Func(F("owner_id"), function="uuid_send"), 15, function="get_byte"
-        ).bitand(SHARD_COUNT - 1),
+        expression=Func(Func(F("owner_id"), function="uuid_send"), 15, function="get_byte").bitand(
+            SHARD_COUNT - 1
+        ),
         output_field=models.SmallIntegerField(),
         db_persist=True,
     )
@@ -30,7 +30,9 @@ class OutboxEvent(models.Model):
     class Meta:
         db_table = "outbox_event"
         indexes = [
-            models.Index(name="outbox_pending", fields=["id"], condition=Q(relayed_at__isnull=True)),
+            models.Index(
+                name="outbox_pending", fields=["id"], condition=Q(relayed_at__isnull=True)
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -51,6 +51,13 @@ const quote = (form, catalog) => {
   shown.querySelector("[data-cost]").textContent = `${price(offer, form).toLocaleString("en")} credits`;
 };
 
+const summarise = (form) => {
+  const chosen = ["model", "seconds", "size"].map((name) => form.elements[name].selectedOptions[0]?.text);
+  form.querySelector("[data-summary]").replaceChildren(
+    ...chosen.filter(Boolean).map((text) => Object.assign(document.createElement("span"), { textContent: text })),
+  );
+};
+
 const count = (form) => {
   const { value } = form.elements.prompt;
   form.querySelector("[data-count]").textContent = `${[...value].length.toLocaleString("en")} / 4,000`;
@@ -118,10 +125,12 @@ export const start = () => {
   form.addEventListener("input", () => {
     count(form);
     quote(form, catalog);
+    summarise(form);
   });
   form.elements.prompt.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
   count(form);
   quote(form, catalog);
+  summarise(form);
 };

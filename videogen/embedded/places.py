@@ -79,7 +79,7 @@ def runtime_dir(data_dir: Path) -> Path:
     folder = data_dir / "run"
     if len(os.fsencode(folder)) <= _SOCKET_ROOM:
         return folder
-    return Path(tempfile.mkdtemp(prefix="videogen-", dir="/tmp"))  # noqa: S108 - short on purpose
+    return Path(tempfile.mkdtemp(prefix="videogen-", dir="/tmp"))
 
 
 def database_home(data_dir: Path) -> Path:

@@ -13,6 +13,7 @@ from videogen.embedded import leftovers, places
 from videogen.embedded.faults import StartFailed
 
 _OLDEST: Final = 15
+_FIRST_WITH_BUILTIN_LOCALES: Final = 17
 _USER: Final = "videogen"
 
 # Small for a developer's machine, durable as in production: fsync stays on.
@@ -54,16 +55,23 @@ class Postgres:
 
     def is_ready(self) -> bool:
         """Say whether the server answers."""
-        result = subprocess.run(  # noqa: S603 - our own program
+        result = subprocess.run(
             [self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)],
             check=False,
             capture_output=True,
         )
         return result.returncode == 0
 
+    def is_ready_with_database(self) -> bool:
+        """Say whether the server answers; then the database exists too."""
+        if not self.is_ready():
+            return False
+        self.create_database()
+        return True
+
     def create_database(self) -> None:
         """Create the database if it is missing."""
-        subprocess.run(  # noqa: S603 - our own program
+        subprocess.run(
             [
                 self.programs / "createdb", "-h", "127.0.0.1", "-p", str(self.port),
                 "-U", _USER, "--no-password", _USER,
@@ -119,7 +127,7 @@ def _make_cluster(programs: Path, data: Path, *, password: str) -> None:
     if places.is_root():
         os.chown(password_file, places.NOBODY, places.NOBODY)
     try:
-        made = subprocess.run(  # noqa: S603 - our own program
+        made = subprocess.run(
             [
                 programs / "initdb", "-D", data, "-U", _USER, "-A", "scram-sha-256",
                 f"--pwfile={password_file}", "--encoding=UTF8", *_locale(programs),
@@ -141,7 +149,7 @@ def _make_cluster(programs: Path, data: Path, *, password: str) -> None:
 
 
 def _locale(programs: Path) -> list[str]:
-    if _version(programs) >= 17:
+    if _version(programs) >= _FIRST_WITH_BUILTIN_LOCALES:
         return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     return ["--locale=C.UTF-8"]
 
@@ -166,7 +174,7 @@ def _programs(data_dir: Path) -> Path:
 
 
 def _version(programs: Path) -> int:
-    shown = subprocess.run(  # noqa: S603 - our own program
+    shown = subprocess.run(
         [programs / "postgres", "--version"], check=False, capture_output=True, text=True
     ).stdout
     found = re.search(r"(\d+)", shown)

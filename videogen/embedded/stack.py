@@ -13,10 +13,11 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Final
@@ -29,13 +30,14 @@ from videogen.embedded.supervision import Supervisor
 
 _ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _STEPS: Final = 6
+_LAST_PORT: Final = 65_535
 # How long the databases and the processes may take to answer, seconds.
 _DATABASE_PATIENCE: Final = 30.0
 _PROCESS_PATIENCE: Final = 90.0
 _STOP_PATIENCE: Final = 45.0
 
 
-class Stopped(Exception):  # noqa: N818 - an outcome
+class Stopped(Exception):
     """Somebody asked to stop while starting."""
 
 
@@ -103,7 +105,9 @@ class Stack:
         with self._doing("Waiting until everything answers"):
             for program in programs:
                 self._wait(
-                    program.name, lambda one=program: self._is_ready(one), patience=_PROCESS_PATIENCE
+                    program.name,
+                    partial(self._is_ready, program),
+                    patience=_PROCESS_PATIENCE,
                 )
         with self._doing("Writing demo.json"):
             return self._write_demo(demo)
@@ -125,7 +129,7 @@ class Stack:
                     starts_by_itself=True,
                 )
             )
-            waits.append(("postgres", lambda: server.is_ready() and not server.create_database()))
+            waits.append(("postgres", server.is_ready_with_database))
         if not os.environ.get("REDIS_URL"):
             broker = valkey.prepare(self.data_dir)
             self._environment["REDIS_URL"] = broker.url
@@ -190,9 +194,11 @@ class Stack:
     def _is_ready(self, program: Program) -> bool:
         if not program.probe:
             return (self.data_dir / "run" / f"{program.name}.ready").exists()
-        with contextlib.suppress(OSError, urllib.error.URLError):
-            with urllib.request.urlopen(program.probe, timeout=2) as answer:  # noqa: S310 - ours
-                return bool(answer.status == 200)
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(program.probe, timeout=2) as answer,  # noqa: S310 - our own
+        ):
+            return bool(answer.status == HTTPStatus.OK)
         return False
 
     def _wait(self, name: str, is_ready: Callable[[], bool], *, patience: float) -> None:
@@ -317,7 +323,7 @@ def _write_private(path: Path, text: str) -> None:
 
 def _number(name: str, default: int) -> int:
     text = os.environ.get(name, str(default))
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not text.isdigit() or not 0 < int(text) <= _LAST_PORT:
         raise StartFailed(f"{name} must be a port number from 1 to 65535, not {text!r}.")
     return int(text)
 

@@ -39,7 +39,7 @@ class Supervisor:
         config.write_text(self._config(programs))
         config.chmod(0o600)
         self.socket.unlink(missing_ok=True)
-        self.daemon = subprocess.Popen(  # noqa: S603 - our own interpreter
+        self.daemon = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)],
             env=dict(environment),
             stdin=subprocess.DEVNULL,

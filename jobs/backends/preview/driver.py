@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from django.conf import settings
 
@@ -84,8 +84,8 @@ class _Renderer:
         self._request = request
         self._messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
-    def __enter__(self) -> "_Renderer":
-        self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "jobs.backends.preview.renderer"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -35,7 +35,7 @@ _PROGRESS_EVERY: Final = 0.1
 _NOTE: Final = "Preview render, not AI"
 
 
-class RequestRefused(Exception):  # noqa: N818 - an answer, not an error
+class RequestRefused(Exception):
     """A request that cannot be rendered."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -71,7 +71,9 @@ class Request:
                 thumbnail=Path(data["thumbnail"]),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise RequestRefused("invalid_request", f"The request is not complete: {error}.") from None
+            raise RequestRefused(
+                "invalid_request", f"The request is not complete: {error}."
+            ) from None
         for side in (found.width, found.height):
             if not _SMALLEST <= side <= _LARGEST or side % 2:
                 raise RequestRefused(
@@ -111,7 +113,9 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        _say(event="failed", code="storage", message=f"The clip cannot be written: {error.strerror}.")
+        _say(
+            event="failed", code="storage", message=f"The clip cannot be written: {error.strerror}."
+        )
         return 1
     finally:
         for part in parts:
@@ -140,10 +144,10 @@ def _render(request: Request, video_part: Path, thumbnail_part: Path) -> int:
             image = _image(scene.frame(number / FRAME_RATE), request)
             caption.draw(image, done=(number + 1) / total)
             if number == keep:
-                image.resize((request.width // 2, request.height // 2), Image.Resampling.BOX).save(
-                    thumbnail_part, "WEBP", quality=80
-                )
-            for packet in stream.encode(av.VideoFrame.from_image(image)):
+                image.save(thumbnail_part, "WEBP", quality=80)
+            for packet in stream.encode(
+                av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+            ):
                 file.mux(packet)
             if time.monotonic() - said_at > _PROGRESS_EVERY or number + 1 == total:
                 said_at = time.monotonic()

@@ -35,6 +35,7 @@ _WORDS: Final = (
     ("ember", ("fire", "lava", "ember", "volcano", "storm", "dragon")),
     ("dusk", ("dusk", "sunset", "lighthouse", "evening", "dawn", "sunrise", "lantern")),
 )
+_STAR_DENSITY: Final = 0.0015
 _STARRY: Final = frozenset({"night", "aurora", "neon"})
 _WET: Final = frozenset({"sea", "dusk", "aurora", "night"})
 
@@ -72,7 +73,7 @@ class Scene:
             self._horizon * float(dice.uniform(0.35, 0.85)),
             float(dice.uniform(0.035, 0.075)),
         )
-        self._stars = dice.random((height, width), dtype=np.float32) > 0.9985
+        self._stars = dice.random((height, width), dtype=np.float32) > 1 - _STAR_DENSITY
         self._twinkle = dice.random((height, width), dtype=np.float32) * 6.28
         self._ridges = self._make_ridges(dice, horizon)
         self._phases = dice.uniform(0, 6.28, 12).astype(np.float32)
@@ -93,7 +94,8 @@ class Scene:
         if self.family == "neon":
             self._add_rain(picture, at)
         self._add_mist(picture, at)
-        return np.clip(picture * self._vignette(), 0, 1)
+        shown: Picture = np.clip(picture * self._vignette(), 0, 1).astype(np.float32)
+        return shown
 
     def _gradient(self, top: Picture, middle: Picture, horizon: Picture) -> Picture:
         place = np.clip(self._y / self._horizon, 0, 1)[..., None]
@@ -120,7 +122,7 @@ class Scene:
             ridges.append(
                 _Ridge(
                     profile=profile,
-                    base=self._horizon + 0.03 + 0.33 * near**1.5 * (count > 2),
+                    base=self._horizon + 0.03 + 0.33 * near**1.5 * (self.family not in _WET),
                     height=0.10 + 0.13 * near,
                     drift=0.012 + 0.05 * near,
                     colour=(horizon + (self._ground - horizon) * (0.35 + 0.65 * near)).astype(
@@ -139,10 +141,14 @@ class Scene:
         for band in range(3):
             phase = self._phases[band]
             centre = 0.16 + 0.07 * band + 0.05 * np.sin(self._x * 2.4 + phase + at * 0.45)
-            folds = 0.5 + 0.5 * np.sin(self._x * (9 + 4 * band) + 3 * np.sin(self._x * 2 + at * 0.7))
+            folds = 0.5 + 0.5 * np.sin(
+                self._x * (9 + 4 * band) + 3 * np.sin(self._x * 2 + at * 0.7)
+            )
             glow = np.exp(-((self._y - centre) ** 2) / 0.006) * (0.35 + 0.65 * folds)
             glow += np.exp(-np.clip(centre - self._y, 0, 1) * 9) * (self._y < centre) * 0.35 * folds
-            tint = self._light * (1 - 0.25 * band) + np.float32([0.25, 0.0, 0.35]) * (0.25 * band)
+            tint = self._light * (1 - 0.25 * band) + np.array(
+                [0.25, 0.0, 0.35], dtype=np.float32
+            ) * (0.25 * band)
             picture += glow[..., None].astype(np.float32) * tint * 0.55
 
     def _add_orb(self, picture: Picture, at: float) -> None:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+
 from notifications.relay import Relay
 from scheduler.dispatcher import Dispatcher
-
 from videogen import celery, exporter, readiness
 from videogen.loops import Loop
 
