@@ -29,6 +29,8 @@ def open_account(owner_id: UUID, *, tier: str) -> None:
         cursor.execute(_OPEN, [owner_id, tier])
         cursor.execute("select monthly_credits from tier where name = %s", [tier])
         found = cursor.fetchone()
+        if found is None:
+            raise ValueError(f"There is no tier {tier!r}.")
         month = datetime.now(tz=UTC).strftime("%Y-%m")
         grant(owner_id, amount=found[0], reason=f"monthly {month}")
 

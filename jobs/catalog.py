@@ -60,3 +60,9 @@ def _read() -> dict[str, Offer]:
         )
         for model, pools in gathered.items()
     }
+
+
+def forget() -> None:
+    """Read the pools again at the next question."""
+    global _cache  # noqa: PLW0603 - one value per process, replaced whole
+    _cache = (float("-inf"), {})

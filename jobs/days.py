@@ -12,7 +12,7 @@ def zone(name: str) -> ZoneInfo:
     """Read an IANA time zone. Raises InvalidFields."""
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise InvalidFields(
             {"tz": f"There is no time zone {name[:64]!r}. Send a name such as Europe/Lisbon."}
         ) from None

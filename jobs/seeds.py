@@ -60,8 +60,15 @@ TIERS: Final[tuple[dict[str, Any], ...]] = (
 )
 
 
+def add_tiers() -> None:
+    """Create the tiers that are missing."""
+    for values in TIERS:
+        Tier.objects.get_or_create(name=values["name"], defaults=values)
+
+
 def add_preview_pool() -> None:
-    """Create the built-in preview backend's pool, if it is missing, and its lines."""
+    """Create the built-in preview backend's pool, its lines and the tiers, where missing."""
+    add_tiers()
     pool, _ = Pool.objects.get_or_create(
         name="preview",
         defaults={

@@ -216,11 +216,11 @@ def _moving(job_id: JobId, *, to: JobState | None, cause: str, attempt: int) -> 
         job = _lock_job(job_id)
         if attempt != job.attempt:
             raise AttemptSuperseded(job_id=job_id, attempt=attempt, current=job.attempt)
+        if JobState(job.state) not in HOLDING:
+            raise TransitionRefused(job_id=job_id, current=job.state, wanted=to or cause)
         move = _Move(job=job, to=to or JobState(job.state), cause=cause)
         if to is not None:
             _checked(move)
-        elif JobState(job.state) not in HOLDING:
-            raise TransitionRefused(job_id=job_id, current=job.state, wanted="ended attempt")
         yield move
         _apply(_checked(move))
 

@@ -92,3 +92,8 @@ def _checksum(body: str) -> str:
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
+
+
+def forget() -> None:
+    """Ask the database again at the next use of any key."""
+    _remembered.clear()

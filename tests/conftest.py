@@ -1,0 +1,49 @@
+"""Starts real servers before Django reads its settings, and gives the fixed cast of the tests."""
+
+import os
+from collections.abc import Iterator
+
+import django
+import pytest
+
+from tests.services import Services
+
+_services = Services()
+os.environ.update(_services.start())
+os.environ["DJANGO_SETTINGS_MODULE"] = "videogen.settings"
+django.setup()
+
+from django.conf import settings  # noqa: E402 - only now are they complete
+
+# Slow hashing protects real passwords; here it would be most of the time.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_unconfigure() -> None:
+    """Stop the servers after the last test."""
+    _services.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_memory_between_tests() -> Iterator[None]:
+    """Forget what a process remembers for a moment: offers, keys, flood counts."""
+    from django.core.cache import caches
+
+    from jobs import catalog
+    from videogen.accounts import keys
+
+    catalog.forget()
+    keys.forget()
+    caches["throttling"].clear()
+    return
+
+
+@pytest.fixture(scope="session")
+def running_stack() -> Iterator["object"]:
+    """Give the whole stack of bin/dev, started once for all journeys."""
+    from tests.stack import RunningStack
+
+    stack = RunningStack()
+    stack.start()
+    yield stack
+    stack.stop()

@@ -1,0 +1,115 @@
+"""Accepting and refusing: what is written, what is not, and what a repeated key gives back."""
+
+import pytest
+
+from jobs import submission
+from jobs.errors import KeyReused, QuotaExceeded
+from jobs.models import (
+    Account,
+    Backlog,
+    IdempotencyKey,
+    Job,
+    JobTransition,
+    Lane,
+    LedgerEntry,
+    Line,
+)
+from notifications.models import OutboxEvent
+from tests.factories import a_request, ann, bob
+
+pytestmark = pytest.mark.django_db
+
+
+def _rows() -> tuple[int, ...]:
+    tables = (Job, JobTransition, LedgerEntry, OutboxEvent, Backlog, Lane, IdempotencyKey)
+    return tuple(table.objects.count() for table in tables)
+
+
+def test_a_submission_writes_everything_at_once() -> None:
+    owner = ann()
+    balance = Account.objects.get(owner_id=owner.id).balance
+
+    accepted = submission.submit(a_request(), owner_id=owner.id, key="k1")
+
+    job = Job.objects.get(id=accepted.job_id)
+    account = Account.objects.get(owner_id=owner.id)
+    assert (job.state, job.attempt, job.credits_reserved) == ("queued", 0, 4)
+    assert (account.balance, account.held, account.live_count) == (balance - 4, 4, 1)
+    assert OutboxEvent.objects.get(subject_id=job.id).name == "job.submitted"
+    assert Backlog.objects.filter(job_id=job.id).exists()
+
+
+def test_the_same_key_gives_the_same_job_and_charges_once() -> None:
+    owner = ann()
+    first = submission.submit(a_request(), owner_id=owner.id, key="k1")
+    before = _rows()
+
+    second = submission.submit(a_request(), owner_id=owner.id, key="k1")
+
+    assert (second.job_id, second.is_replay) == (first.job_id, True)
+    assert _rows() == before
+
+
+def test_a_key_belongs_to_one_request() -> None:
+    owner = ann()
+    submission.submit(a_request("a whale"), owner_id=owner.id, key="k1")
+    before = _rows()
+
+    with pytest.raises(KeyReused):
+        submission.submit(a_request("a shark"), owner_id=owner.id, key="k1")
+
+    assert _rows() == before
+
+
+def test_a_key_belongs_to_one_account() -> None:
+    first_owner, second_owner = ann(), bob()
+    first = submission.submit(a_request(), owner_id=first_owner.id, key="k1")
+
+    second = submission.submit(a_request(), owner_id=second_owner.id, key="k1")
+
+    assert second.job_id != first.job_id
+
+
+def test_a_full_line_refuses_and_burns_no_key() -> None:
+    owner = bob()
+    for _ in range(10):
+        submission.submit(a_request(), owner_id=owner.id)
+    before = _rows()
+
+    with pytest.raises(QuotaExceeded) as refusal:
+        submission.submit(a_request(), owner_id=owner.id, key="k1")
+
+    assert (refusal.value.limit, refusal.value.value) == ("queued", 10)
+    assert _rows() == before
+
+
+def test_a_replay_is_answered_even_when_the_line_is_full() -> None:
+    owner = bob()
+    first = submission.submit(a_request(), owner_id=owner.id, key="k1")
+    for _ in range(9):
+        submission.submit(a_request(), owner_id=owner.id)
+
+    again = submission.submit(a_request(), owner_id=owner.id, key="k1")
+
+    assert again.job_id == first.job_id
+
+
+def test_without_credits_nothing_is_written() -> None:
+    owner = ann()
+    Account.objects.filter(owner_id=owner.id).update(balance=3)
+    before = _rows()
+
+    with pytest.raises(QuotaExceeded) as refusal:
+        submission.submit(a_request(), owner_id=owner.id)
+
+    assert refusal.value.limit == "credits"
+    assert _rows() == before
+
+
+def test_a_newcomer_starts_level_with_the_line() -> None:
+    owner = ann()
+    Line.objects.update(virtual_time=500)
+
+    submission.submit(a_request(), owner_id=owner.id)
+
+    assert Lane.objects.get(owner_id=owner.id).tag == 500

@@ -1,0 +1,70 @@
+"""Real PostgreSQL and Valkey for the tests, on free ports in a folder of their own."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from videogen.embedded import places, postgres, valkey
+
+_PATIENCE = 20.0
+
+
+class Services:
+    """Both servers, from the first test to the last."""
+
+    def __init__(self) -> None:
+        # In /tmp itself, so that the database's user may enter it when the tests run as root.
+        self.folder = Path(tempfile.mkdtemp(prefix="videogen-tests-", dir="/tmp"))
+        self.folder.chmod(0o755)
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> dict[str, str]:
+        """Start both and give the environment that settings need."""
+        places.prepare(self.folder)
+        database = postgres.prepare(self.folder)
+        broker = valkey.prepare(self.folder)
+        self._run(database.command, database.is_ready, **postgres.as_server_user())
+        database.create_database()
+        self._run(broker.command, broker.is_ready)
+        return {
+            "DATABASE_URL": database.url,
+            "REDIS_URL": broker.url,
+            "DATA_DIR": str(self.folder),
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "DEVELOPMENT": "1",
+            "LEASE_SECONDS": "30",
+            "HEARTBEAT_SECONDS": "10",
+        }
+
+    def stop(self) -> None:
+        """Stop both and remove the folder."""
+        for process in reversed(self._processes):
+            process.terminate()
+        for process in self._processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+            process.kill()
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, command: list[str], is_ready: Callable[[], bool], **options: object) -> None:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+            **options,  # type: ignore[call-overload]  # user, group: what Popen takes
+        )
+        self._processes.append(process)
+        deadline = time.monotonic() + _PATIENCE
+        while not is_ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{os.path.basename(command[0])} did not start.")
+            time.sleep(0.05)

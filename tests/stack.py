@@ -1,0 +1,111 @@
+"""The whole stack of bin/dev in a folder and on ports of its own."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from videogen.embedded import leftovers, places
+from videogen.embedded.supervision import Supervisor
+
+ROOT = Path(__file__).resolve().parent.parent
+_PATIENCE = 120.0
+_SETTINGS = {
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "PUBLIC_URL",
+    "PUSH_PORT",
+    "METRICS_PORT",
+    "DJANGO_SETTINGS_MODULE",
+}
+
+
+class RunningStack:
+    """Starts, finds its processes, stops."""
+
+    def __init__(self, **environment: str) -> None:
+        self.data_dir = Path(tempfile.mkdtemp(prefix="videogen-stack-", dir="/tmp"))
+        self.data_dir.chmod(0o755)
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if key not in _SETTINGS},
+            "DATA_DIR": str(self.data_dir),
+            "PORT": str(_three_free_ports()),
+            "LEASE_SECONDS": "6",
+            "HEARTBEAT_SECONDS": "2",
+            **environment,
+        }
+        self.demo: dict[str, Any] = {}
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return str(self.demo["url"])
+
+    def account(self, tier: str) -> dict[str, str]:
+        found: dict[str, str] = next(a for a in self.demo["accounts"] if a["tier"] == tier)
+        return found
+
+    def start(self) -> None:
+        """Start everything and wait for demo.json."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "videogen.embedded.stack"],
+            cwd=ROOT,
+            env=self._environment,
+            stdout=(self.data_dir / "stack.out").open("w"),
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + _PATIENCE
+        ready = self.data_dir / "demo.json"
+        while not ready.exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"The stack did not start:\n{self.output()}")
+            time.sleep(0.1)
+        self.demo = json.loads(ready.read_text())
+
+    def pid_of(self, program: str) -> int:
+        """Give the process id of a supervised program."""
+        supervisor = Supervisor(self.data_dir, places.runtime_dir(self.data_dir))
+        return supervisor.pid_of(program)
+
+    def output(self) -> str:
+        return (self.data_dir / "stack.out").read_text()
+
+    def kill_everything(self) -> None:
+        """Kill -9 the parent, the supervisor and every process, as a power cut would."""
+        found = leftovers.of_stack(str(self.data_dir))
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        for process in found:
+            process.kill()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Stop as Ctrl-C or a service manager does; give the exit status."""
+        if self._process is None:
+            return 0
+        self._process.send_signal(number)
+        status = self._process.wait(60)
+        self._process = None
+        return status
+
+    def remove(self) -> None:
+        shutil.rmtree(self.data_dir, ignore_errors=True)
+
+
+def _three_free_ports() -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            first = int(probe.getsockname()[1])
+        if first < 65_000 and all(places.is_free("127.0.0.1", first + at) for at in range(3)):
+            return first
