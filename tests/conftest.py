@@ -25,7 +25,7 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_memory_between_tests() -> Iterator[None]:
+def _no_memory_between_tests() -> None:
     """Forget what a process remembers for a moment: offers, keys, flood counts."""
     from django.core.cache import caches
 
@@ -35,7 +35,6 @@ def _no_memory_between_tests() -> Iterator[None]:
     catalog.forget()
     keys.forget()
     caches["throttling"].clear()
-    return
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,9 @@ class RunningStack:
         return found
 
     def start(self) -> None:
-        """Start everything and wait for demo.json."""
+        """Start everything and wait for demo.json; one of a killed run says nothing."""
+        ready = self.data_dir / "demo.json"
+        ready.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "videogen.embedded.stack"],
             cwd=ROOT,
@@ -65,7 +67,6 @@ class RunningStack:
             start_new_session=True,
         )
         deadline = time.monotonic() + _PATIENCE
-        ready = self.data_dir / "demo.json"
         while not ready.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The stack did not start:\n{self.output()}")

@@ -1,5 +1,7 @@
 """What runs on the clock: name, task, seconds. Messages expire, so that a dead worker finds no pile."""
 
+from typing import Any
+
 from scheduler import tasks
 
 _TABLE = (
@@ -8,7 +10,7 @@ _TABLE = (
     (tasks.reopen_lanes, tasks.REOPEN_EVERY),
 )
 
-SCHEDULE = {
+SCHEDULE: dict[str, dict[str, Any]] = {
     task.name: {
         "task": task.name,
         "schedule": seconds,

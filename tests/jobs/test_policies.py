@@ -59,11 +59,9 @@ def test_only_a_finished_video_is_charged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "credits"), [((854, 480), 4), ((1280, 720), 8), ((1920, 1080), 16), ((4096, 2160), 32)]
+    ("size", "price"), [((854, 480), 4), ((1280, 720), 8), ((1920, 1080), 16), ((4096, 2160), 32)]
 )
-def test_larger_frames_cost_more(size: tuple[int, int], credits: int) -> None:
+def test_larger_frames_cost_more(size: tuple[int, int], price: int) -> None:
     width, height = size
 
-    assert (
-        credit_policy.price(seconds=4, width=width, height=height, credits_per_second=1) == credits
-    )
+    assert credit_policy.price(seconds=4, width=width, height=height, credits_per_second=1) == price

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -35,12 +36,16 @@ def _submit(owner: Person, key: str | None) -> object:
     return submission.submit(a_request(), owner_id=owner.id, key=key)
 
 
+def _submit_again(owner: Person, key: str, _number: int) -> object:
+    return _submit(owner, key)
+
+
 def test_the_same_key_three_times_at_once_is_one_job() -> None:
     owner = ann()
     for number in range(20):
         key = f"key-{number}"
 
-        answers = _at_once(3, lambda _, key=key: _submit(owner, key))
+        answers = _at_once(3, partial(_submit_again, owner, key))
 
         ids = {answer.job_id for answer in answers if isinstance(answer, submission.Accepted)}
         assert len(answers) == 3
@@ -65,7 +70,7 @@ def test_fifty_at_once_against_credits_for_twenty() -> None:
     owner = ann()
     Account.objects.filter(owner_id=owner.id).update(balance=80)
 
-    answers = _at_once(50, lambda number: _submit(owner, None))
+    answers = _at_once(50, lambda _: _submit(owner, None))
 
     accepted = [answer for answer in answers if isinstance(answer, submission.Accepted)]
     account = Account.objects.get(owner_id=owner.id)

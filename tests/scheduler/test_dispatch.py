@@ -1,5 +1,7 @@
 """Grants on the database: slots, limits, lanes, and what a second dispatcher may not do."""
 
+from typing import Any
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -101,7 +103,7 @@ def test_a_canceled_queue_leaves_no_debt() -> None:
 def test_two_dispatchers_cannot_give_the_same_slot() -> None:
     owner = ann()
     first, second = queued(owner), queued(owner)
-    values = {"pools": ["preview"], "slots": [1], "lease": 30}
+    values: dict[str, Any] = {"pools": ["preview"], "slots": [1], "lease": 30}
     with connection.cursor() as cursor:
         cursor.execute(GRANT, {"jobs": [first], **values})
 

@@ -1,0 +1,89 @@
+"""What import-linter cannot see: one writer of a job's state, queues of tasks, sizes of files."""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+
+from notifications import subscriptions
+from videogen import beat
+from videogen.celery import app
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ROOMS = ("videogen", "scheduler", "jobs", "notifications")
+LONGEST = 350
+
+
+def _sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.py"):
+            if "migrations" not in path.parts:
+                yield path
+
+
+@pytest.mark.parametrize("path", list(_sources(*ROOMS, "tests")), ids=lambda path: path.name)
+def test_a_file_is_one_concept(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST
+
+
+def test_only_the_moves_write_a_jobs_state() -> None:
+    writers = {
+        path.relative_to(ROOT).as_posix()
+        for path in _sources(*ROOMS)
+        if re.search(
+            r"update job set\s+state|insert into job \(|^\s*job\.state = ", path.read_text(), re.M
+        )
+    }
+
+    # The two files of moves, and the statement that makes a job.
+    assert writers == {"jobs/transitions.py", "jobs/grants.py", "jobs/submission.py"}
+
+
+def test_only_the_grant_inserts_leases() -> None:
+    writers = {path.name for path in _sources(*ROOMS) if "insert into lease" in path.read_text()}
+
+    assert writers == {"grants.py"}
+
+
+def test_no_foreign_key_points_up() -> None:
+    rank = {"notifications": 0, "jobs": 1, "scheduler": 2, "accounts": 3, "videogen": 3}
+    for model in apps.get_models():
+        here = rank.get(model._meta.app_label)
+        if here is None:
+            continue
+        for field in model._meta.get_fields():
+            target = getattr(field, "related_model", None)
+            if target is None or field.auto_created or isinstance(target, str):
+                continue
+            label = target._meta.app_label
+            # The user model is named by a settings string: the one reference that may point up.
+            if label in rank and target._meta.label != settings.AUTH_USER_MODEL:
+                assert rank[label] <= here, f"{model.__name__}.{field.name}"
+
+
+def test_every_beat_entry_is_a_task_with_a_queue() -> None:
+    app.loader.import_default_modules()
+
+    for entry in beat.SCHEDULE.values():
+        assert entry["task"] in app.tasks
+        assert entry["options"] == {"queue": "upkeep", "expires": 2 * entry["schedule"]}
+
+
+def test_every_task_has_a_name_of_its_own_and_forgets_its_result() -> None:
+    app.loader.import_default_modules()
+    ours = [task for name, task in app.tasks.items() if not name.startswith("celery.")]
+
+    assert ours
+    for task in ours:
+        assert task.name.split(".")[0] in ROOMS
+        assert task.ignore_result
+
+
+def test_every_subscription_names_an_event_of_ours() -> None:
+    events = set(import_module("jobs.events").OF_STATE.values())
+
+    assert set(subscriptions._table()) <= events

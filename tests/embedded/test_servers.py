@@ -1,0 +1,103 @@
+"""The embedded servers and the one command: data kept, crashes survived, faults in one line."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.stack import ROOT, RunningStack
+from videogen.embedded import leftovers, places
+from videogen.embedded.faults import StartFailed
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+
+    with pytest.raises(StartFailed) as failure:
+        places.prepare(blocked / "data")
+
+    assert "DATA_DIR=" in str(failure.value)
+
+
+def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    first = places.secret(tmp_path, "key")
+
+    assert places.secret(tmp_path, "key") == first
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_long_path_gets_a_short_folder_for_sockets(tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 120)
+    deep.mkdir()
+
+    assert len(os.fsencode(places.runtime_dir(deep))) < 80
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [({"PORT": "80000"}, "PORT must be a port number"), ({"PORT": "abc"}, "PORT must be")],
+)
+def test_a_wrong_port_is_one_line(environment: dict[str, str], reason: str, tmp_path: Path) -> None:
+    result = _start(DATA_DIR=str(tmp_path), **environment)
+
+    assert result.returncode == 1
+    assert reason in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_port_in_use_names_the_remedy(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        result = _start(DATA_DIR=str(tmp_path), PORT=str(port))
+
+    assert result.returncode == 1
+    assert f"Port {port} (PORT) is in use" in result.stderr
+    assert "PORT=9000 bin/dev" in result.stderr
+
+
+def test_a_crash_of_everything_is_survived_and_a_stop_leaves_nothing() -> None:
+    stack = RunningStack()
+    stack.start()
+    account = stack.account("pro")
+    stack.kill_everything()
+
+    stack.start()
+    again = stack.account("pro")
+    running = leftovers.of_stack(str(stack.data_dir))
+    status = stack.stop()
+
+    assert again == account
+    assert running
+    assert status == 0
+    assert leftovers.of_stack(str(stack.data_dir)) == []
+    assert not _servers_of(stack.data_dir)
+    assert not (stack.data_dir / "demo.json").exists()
+    stack.remove()
+
+
+def _servers_of(data_dir: Path) -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(data_dir) in word for word in process.info["cmdline"] or ())
+    ]
+
+
+def _start(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "videogen.embedded.stack"],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
