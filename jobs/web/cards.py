@@ -165,6 +165,12 @@ def tally(cards: Iterable[Card]) -> list[Count]:
     ]
 
 
+def in_order(cards: Iterable[Card]) -> list[Card]:
+    """Give what is under way: running first, then what waits, each newest first."""
+    live = [card for card in cards if not card.is_ended]
+    return sorted(live, key=lambda card: _TALLY_ORDER.index(card.look))
+
+
 def _look(row: Mapping[str, Any], state: JobState) -> str:
     if state in _OF_ENDED:
         return _OF_ENDED[state]

@@ -190,7 +190,7 @@ def _studio_page(
         "zone_name": zone.key,
         "today": days.day("today", zone=zone),
         "tally": cards.tally(found),
-        "under_way": [card for card in found if not card.is_ended],
+        "under_way": cards.in_order(found),
         "finished": [card for card in found if card.is_ended][:_FINISHED_SHOWN],
         "examples": _EXAMPLES,
     }
@@ -214,7 +214,7 @@ def _today_fragments(request: HttpRequest) -> dict[str, Any]:
     found = _today(request)
     finished = [card for card in found if card.is_ended][:_FINISHED_SHOWN]
     return {
-        "under_way": "".join(_card(request, card) for card in found if not card.is_ended),
+        "under_way": "".join(_card(request, card) for card in cards.in_order(found)),
         "finished": "".join(_card(request, card) for card in finished),
         "tally": _tally(request, found),
         "credits": _credits(request),

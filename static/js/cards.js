@@ -20,9 +20,34 @@ const play = (card) => {
   if (video && !isCalm()) video.play().catch(() => {});
 };
 
+// Without JavaScript the browser's own controls are there; here a still is a picture until it plays.
+const dress = (within) => {
+  for (const button of within.querySelectorAll("[data-play][hidden]")) {
+    const frame = button.parentElement;
+    const video = frame.querySelector("video");
+    video.controls = false;
+    button.hidden = false;
+    button.addEventListener("click", () => (video.paused ? video.play() : video.pause()));
+    video.addEventListener("play", () => (frame.dataset.playing = ""));
+    video.addEventListener("pause", () => delete frame.dataset.playing);
+  }
+};
+
+const ORDER = ["running", "starting", "waiting", "retrying", "cancelling"];
+
+// Running first, then what waits; rows keep their place while the pointer or the focus is on them.
+const arrange = (list) => {
+  if (list.matches(":hover, :focus-within")) return;
+  const cards = [...list.children];
+  const sorted = cards.toSorted((a, b) => ORDER.indexOf(a.dataset.look) - ORDER.indexOf(b.dataset.look));
+  if (sorted.some((card, at) => card !== cards[at])) list.append(...sorted);
+};
+
 const refresh = () => {
   const { "under-way": underWay, finished } = lists();
+  dress(document);
   if (!underWay) return;
+  arrange(underWay);
   const count = underWay.children.length;
   document.querySelector("[data-finished]").hidden = !finished.children.length;
   document.querySelector("[data-empty]").hidden = Boolean(count + finished.children.length);
@@ -120,7 +145,8 @@ export const fetchPage = async () => {
     if (!found || Number(old.dataset.version) > Number(found.dataset.version)) return;
     const became = old.dataset.look !== found.dataset.look;
     old.replaceWith(document.adoptNode(found));
-    if (became) play(found);
+    dress(document);
+    if (became) play(document.querySelector("[data-page-job]"));
   } catch {
     // No connection: the catch-up after it comes back asks again.
   }

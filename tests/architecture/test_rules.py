@@ -35,7 +35,9 @@ def test_only_the_moves_write_a_jobs_state() -> None:
         path.relative_to(ROOT).as_posix()
         for path in _sources(*ROOMS)
         if re.search(
-            r"update job set\s+state|insert into job \(|^\s*job\.state = ", path.read_text(), re.MULTILINE
+            r"update job set\s+state|insert into job \(|^\s*job\.state = ",
+            path.read_text(),
+            re.MULTILINE,
         )
     }
 

@@ -1,0 +1,37 @@
+"""`bin/bench [NAME ...] --json FILE`: runs benchmarks by name and prints their figures."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from bench import idle
+
+_BENCHMARKS = {"idle": lambda: idle.measure(idle.data_dir())}
+
+
+def main() -> int:
+    """Run what was named, print every figure, and write them where asked."""
+    parser = argparse.ArgumentParser(prog="bin/bench")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(_BENCHMARKS))
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    unknown = sorted(set(options.names) - set(_BENCHMARKS))
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]!r}; there are: {', '.join(_BENCHMARKS)}")
+    if not (idle.data_dir() / "demo.json").exists():
+        print("bin/bench: nothing runs. Start bin/dev in another terminal first.", file=sys.stderr)
+        return 1
+    found = {}
+    for name in options.names or list(_BENCHMARKS):
+        print(f"{name} ...", flush=True)
+        found[name] = _BENCHMARKS[name]()
+        for figure, value in found[name].items():
+            print(f"  {figure:<32} {value:10.2f}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
