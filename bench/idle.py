@@ -76,7 +76,7 @@ def _cpu_share(processes: list[psutil.Process]) -> float:
     before = [sum(process.cpu_times()[:2]) for process in processes]
     time.sleep(_REST)
     after = [sum(process.cpu_times()[:2]) for process in processes]
-    return (sum(after) - sum(before)) / _REST
+    return float(sum(after) - sum(before)) / _REST
 
 
 def data_dir() -> Path:
