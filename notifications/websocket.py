@@ -48,6 +48,15 @@ class FeedConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
             case _:
                 await self.close(code=BAD_MESSAGE)
 
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
+    ) -> None:
+        """Read a text frame; a binary or empty one is no message of ours."""
+        if not text_data:
+            await self.close(code=BAD_MESSAGE)
+            return
+        await super().receive(text_data=text_data, **kwargs)
+
     @classmethod
     async def decode_json(cls, text_data: str) -> Any:
         """Read a message; what is not JSON is a bad message, not an error of ours."""

@@ -94,6 +94,8 @@ def ring(doorbells: list[Doorbell]) -> None:
                 "jobs.run_attempt",
                 args=[str(doorbell.job_id), doorbell.attempt],
                 queue=queues.of(doorbell.pool, doorbell.tier),
+                # Later than this the lease is over, and with it the attempt.
+                expires=settings.LEASE_SECONDS,
             )
         except (BrokerUnavailable, OSError) as error:
             logger.warning(

@@ -5,7 +5,7 @@ from typing import Final
 
 from scheduler import dispatch
 
-_RING_AGAIN_EVERY: Final = 1.0
+_RING_AGAIN_EVERY: Final = 3.0
 
 
 class Dispatcher:

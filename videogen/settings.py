@@ -223,8 +223,9 @@ CONTENT_SECURITY_POLICY = {
         "default-src": ["'none'"],
         "script-src": ["'self'"],
         "style-src": ["'self'"],
-        "img-src": ["'self'", "data:", *env.words("MEDIA_ORIGINS")],
-        "media-src": ["'self'", *env.words("MEDIA_ORIGINS")],
+        # Results of the preview backend are addressed by PUBLIC_URL, whatever name the page was opened by.
+        "img-src": ["'self'", "data:", PUBLIC_URL, *env.words("MEDIA_ORIGINS")],
+        "media-src": ["'self'", PUBLIC_URL, *env.words("MEDIA_ORIGINS")],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "form-action": ["'self'"],

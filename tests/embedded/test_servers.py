@@ -1,6 +1,8 @@
 """The embedded servers and the one command: data kept, crashes survived, faults in one line."""
 
+import fcntl
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -33,9 +35,10 @@ def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_long_path_gets_a_short_folder_for_sockets(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 120)
-    deep.mkdir()
+    places.prepare(deep)
 
     assert len(os.fsencode(places.runtime_dir(deep))) < 80
+    places.remove_runtime_dir(deep)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,53 @@ def test_a_port_in_use_names_the_remedy(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert f"Port {port} (PORT) is in use" in result.stderr
     assert "PORT=9000 bin/dev" in result.stderr
+
+
+def test_a_second_start_in_the_same_folder_leaves_the_first_alone(tmp_path: Path) -> None:
+    places.prepare(tmp_path)
+    (tmp_path / "demo.json").touch()
+    with (tmp_path / "run" / "stack.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        result = _start(DATA_DIR=str(tmp_path))
+
+    assert result.returncode == 1
+    assert "already runs" in result.stderr
+    assert (tmp_path / "demo.json").exists()
+
+
+def test_a_data_folder_below_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    result = _start(DATA_DIR=str(tmp_path / "file" / "data"))
+
+    assert result.returncode == 1
+    assert "cannot be written" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_folder_for_sockets_stays_the_same_until_it_is_removed(tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 120)
+    first = places.runtime_dir(deep)
+
+    assert places.runtime_dir(deep) == first
+    places.remove_runtime_dir(deep)
+    assert not first.exists()
+
+
+def test_the_end_of_the_supervisor_is_told_and_stops_everything() -> None:
+    stack = RunningStack()
+    stack.start()
+    daemon = int((stack.data_dir / "run" / "supervisord.pid").read_text())
+
+    os.kill(daemon, signal.SIGTERM)
+    status = stack.wait()
+
+    assert status == 1
+    assert "The supervisor ended" in stack.output()
+    assert "Traceback" not in stack.output()
+    assert not _servers_of(stack.data_dir)
+    stack.remove()
 
 
 def test_a_crash_of_everything_is_survived_and_a_stop_leaves_nothing() -> None:

@@ -215,3 +215,20 @@ def _wait_for(stack: RunningStack, tier: str, job_id: str, holds: Any) -> dict[s
 
 def _wait_for_end(stack: RunningStack, tier: str, job_id: str) -> dict[str, Any]:
     return _wait_for(stack, tier, job_id, lambda job: job["finished_at"] is not None)
+
+
+def test_metrics_count_the_road(running_stack: RunningStack) -> None:
+    job_id = _api_submit(running_stack, "internal", "Counted")
+    _wait_for_end(running_stack, "internal", job_id)
+    port = int(running_stack.url.rsplit(":", 1)[1]) + 2
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+
+    for line in (
+        'videogen_submissions_total{outcome="accepted",tier="internal"}',
+        'videogen_grants_total{pool="preview",tier="internal"}',
+        'videogen_attempts_total{outcome="succeeded",pool="preview"}',
+        'videogen_events_relayed_total{name="job.succeeded"}',
+        "videogen_relay_lag_seconds_count",
+    ):
+        assert line in text
