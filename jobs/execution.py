@@ -7,7 +7,7 @@ import time
 from typing import Final, Self
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import connection
 
 from jobs import leases, transitions
 from jobs.backends import registry
@@ -151,5 +151,6 @@ class _Keeper:
                 self._renew()
             except Exception:  # the backend goes on; two thirds of a lease decide
                 logger.exception("lease_not_renewed", extra={"job": str(self._order.job_id)})
-                close_old_connections()
-        close_old_connections()
+                connection.close()
+        # The thread's own connection ends with it.
+        connection.close()

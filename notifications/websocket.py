@@ -10,6 +10,7 @@ from notifications import feed, live
 # Close codes: not signed in; a message that no page of ours sends.
 SIGNED_OUT: Final = 4401
 BAD_MESSAGE: Final = 4400
+_LAST_SEQUENCE: Final = 2**63 - 1
 
 
 class FeedConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels has no types
@@ -38,7 +39,9 @@ class FeedConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
     async def receive_json(self, content: Any, **_: Any) -> None:
         """Answer `{"type": "catch_up", "after": n}`; close on anything else."""
         match content:
-            case {"type": "catch_up", "after": int(after)} if after >= 0 and hasattr(self, "group"):
+            case {"type": "catch_up", "after": int(after)} if (
+                0 <= after <= _LAST_SEQUENCE and hasattr(self, "group")
+            ):
                 events, head, more = await database_sync_to_async(feed.after)(
                     self.owner_id, sequence=after
                 )

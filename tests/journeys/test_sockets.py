@@ -48,7 +48,16 @@ def test_somebody_who_is_not_signed_in_is_told_so(running_stack: RunningStack) -
     assert closed.value.rcvd.code == 4401
 
 
-@pytest.mark.parametrize("message", ["nonsense", "[]", '{"type": "catch_up"}', b"\x00"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "nonsense",
+        "[]",
+        '{"type": "catch_up"}',
+        f'{{"type": "catch_up", "after": {2**70}}}',
+        b"\x00",
+    ],
+)
 def test_nonsense_closes_the_socket(running_stack: RunningStack, message: str | bytes) -> None:
     cookie = _session_of(running_stack)
     with _socket(running_stack, origin=running_stack.url, cookie=cookie) as socket:
