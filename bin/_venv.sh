@@ -26,14 +26,19 @@ find_python() {
 
 # make_venv FILE...: the environment with these requirement files, installed once for each content.
 make_venv() {
-    if ! [ -x "$VENV/bin/python" ] || ! "$VENV/bin/python" -c 'import pip' >/dev/null 2>&1; then
+    # The mark is written last, and names the place: half made or moved environments are made anew.
+    if [ "$(cat "$VENV/.made-at" 2>/dev/null)" != "$VENV" ] ||
+        ! "$VENV/bin/python" -c 'import pip' >/dev/null 2>&1; then
         python=$(find_python) || exit 1
         printf 'Making .venv with %s ...\n' "$("$python" --version 2>&1)"
         rm -rf "$VENV"
-        "$python" -m venv "$VENV" >/dev/null 2>&1 || {
-            rm -rf "$VENV"
+        "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 ||
             fail "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv"
+        said=$("$python" -m venv "$VENV" 2>&1) || {
+            rm -rf "$VENV"
+            fail "The environment $VENV could not be made: $(printf '%s' "$said" | tail -n 1)"
         }
+        printf '%s\n' "$VENV" >"$VENV/.made-at"
     fi
     for file in "$@"; do
         stamp="$VENV/.installed-$(basename -- "$file")"

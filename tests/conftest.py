@@ -1,6 +1,7 @@
 """Starts real servers before Django reads its settings, and gives the fixed cast of the tests."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import django
@@ -8,6 +9,8 @@ import pytest
 
 from tests.services import Services
 
+# A polite end is an end like Ctrl-C: it too stops the servers.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 _services = Services()
 os.environ.update(_services.start())
 os.environ["DJANGO_SETTINGS_MODULE"] = "videogen.settings"
@@ -38,11 +41,17 @@ def _no_memory_between_tests() -> None:
 
 
 @pytest.fixture(scope="session")
-def running_stack() -> Iterator["object"]:
+def running_stack(request: pytest.FixtureRequest) -> Iterator["object"]:
     """Give the whole stack of bin/dev, started once for all journeys."""
     from tests.stack import RunningStack
 
     stack = RunningStack()
-    stack.start()
-    yield stack
-    stack.stop()
+    failed_before = request.session.testsfailed
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+        if request.session.testsfailed > failed_before:
+            print(stack.output())
+        stack.remove()

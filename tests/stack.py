@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from videogen.embedded import leftovers, places
 from videogen.embedded.supervision import Supervisor
@@ -44,6 +44,14 @@ class RunningStack:
         }
         self.demo: dict[str, Any] = {}
         self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.remove()
 
     @property
     def url(self) -> str:
@@ -95,6 +103,12 @@ class RunningStack:
         if self._process is None:
             return 0
         self._process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until it has ended; give the exit status."""
+        if self._process is None:
+            return 0
         status = self._process.wait(60)
         self._process = None
         return status

@@ -99,38 +99,34 @@ def test_the_folder_for_sockets_stays_the_same_until_it_is_removed(tmp_path: Pat
 
 
 def test_the_end_of_the_supervisor_is_told_and_stops_everything() -> None:
-    stack = RunningStack()
-    stack.start()
-    daemon = int((stack.data_dir / "run" / "supervisord.pid").read_text())
+    with RunningStack() as stack:
+        daemon = int((stack.data_dir / "run" / "supervisord.pid").read_text())
 
-    os.kill(daemon, signal.SIGTERM)
-    status = stack.wait()
+        os.kill(daemon, signal.SIGTERM)
+        status = stack.wait()
 
-    assert status == 1
-    assert "The supervisor ended" in stack.output()
-    assert "Traceback" not in stack.output()
-    assert not _servers_of(stack.data_dir)
-    stack.remove()
+        assert status == 1
+        assert "The supervisor ended" in stack.output()
+        assert "Traceback" not in stack.output()
+        assert not _servers_of(stack.data_dir)
 
 
 def test_a_crash_of_everything_is_survived_and_a_stop_leaves_nothing() -> None:
-    stack = RunningStack()
-    stack.start()
-    account = stack.account("pro")
-    stack.kill_everything()
+    with RunningStack() as stack:
+        account = stack.account("pro")
+        stack.kill_everything()
 
-    stack.start()
-    again = stack.account("pro")
-    running = leftovers.of_stack(str(stack.data_dir))
-    status = stack.stop()
+        stack.start()
+        again = stack.account("pro")
+        running = leftovers.of_stack(str(stack.data_dir))
+        status = stack.stop()
 
-    assert again == account
-    assert running
-    assert status == 0
-    assert leftovers.of_stack(str(stack.data_dir)) == []
-    assert not _servers_of(stack.data_dir)
-    assert not (stack.data_dir / "demo.json").exists()
-    stack.remove()
+        assert again == account
+        assert running
+        assert status == 0
+        assert leftovers.of_stack(str(stack.data_dir)) == []
+        assert not _servers_of(stack.data_dir)
+        assert not (stack.data_dir / "demo.json").exists()
 
 
 def _servers_of(data_dir: Path) -> list[psutil.Process]:

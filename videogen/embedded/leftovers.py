@@ -36,8 +36,14 @@ def end(processes: Iterable[psutil.Process]) -> int:
         with contextlib.suppress(psutil.Error):
             process.terminate()
     _, alive = psutil.wait_procs(found, timeout=_PATIENCE)
-    for process in alive:
+    kill(alive)
+    return len(found)
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """End processes at once."""
+    found = list(processes)
+    for process in found:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(alive, timeout=2)
-    return len(found)
+    psutil.wait_procs(found, timeout=2)

@@ -74,12 +74,45 @@ def is_free(host: str, number: int) -> bool:
         return True
 
 
+def reachable(host: str) -> str:
+    """Give the name under which a browser of this machine reaches a listening address."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not listened on
+        return "127.0.0.1" if host == "0.0.0.0" else "[::1]"  # noqa: S104
+    return f"[{host}]" if ":" in host else host
+
+
 def runtime_dir(data_dir: Path) -> Path:
-    """Give a private folder whose path is short enough for unix sockets."""
+    """Give a private folder whose path is short enough for unix sockets; the same until removed."""
     folder = data_dir / "run"
     if len(os.fsencode(folder)) <= _SOCKET_ROOM:
         return folder
-    return Path(tempfile.mkdtemp(prefix="videogen-", dir="/tmp"))
+    known = folder / "sockets"
+    if known.exists() and _is_private(found := Path(known.read_text(encoding="utf-8"))):
+        return found
+    folder.mkdir(parents=True, exist_ok=True)
+    made = tempfile.mkdtemp(prefix="videogen-", dir="/tmp")
+    known.write_text(made, encoding="utf-8")
+    return Path(made)
+
+
+def remove_runtime_dir(data_dir: Path) -> None:
+    """Remove the folder of sockets, where it is not the data folder's own."""
+    folder = runtime_dir(data_dir)
+    if folder != data_dir / "run":
+        shutil.rmtree(folder, ignore_errors=True)
+        (data_dir / "run" / "sockets").unlink(missing_ok=True)
+
+
+def _is_private(folder: Path) -> bool:
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return (
+        stat.S_ISDIR(found.st_mode)
+        and found.st_uid == os.geteuid()
+        and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
+    )
 
 
 def database_home(data_dir: Path) -> Path:

@@ -2,10 +2,10 @@
 
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
-_BIN: Final = Path(sys.executable).parent
+from videogen.embedded import places
+
 _CELERY: Final = (sys.executable, "-m", "celery", "-A", "videogen.celery")
 
 
@@ -30,6 +30,7 @@ class Program:
 def of_application(*, host: str, port: int, push_port: int, web_workers: int) -> list[Program]:
     """Give every process of the application in the lean profile of one machine."""
     manage = (sys.executable, "manage.py")
+    name = places.reachable(host)
     return [
         Program(
             name="core",
@@ -57,22 +58,22 @@ def of_application(*, host: str, port: int, push_port: int, web_workers: int) ->
         Program(
             name="push",
             command=(
-                str(_BIN / "uvicorn"), "videogen.asgi:application", "--host", host,
+                sys.executable, "-m", "uvicorn", "videogen.asgi:application", "--host", host,
                 "--port", str(push_port), "--ws", "websockets-sansio", "--lifespan", "off",
                 "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3",
             ),
             priority=60,
-            probe=f"http://{host}:{push_port}/health/live",
+            probe=f"http://{name}:{push_port}/health/live",
         ),
         Program(
             name="web",
             command=(
-                str(_BIN / "granian"), "--interface", "wsgi", "videogen.wsgi:application",
+                sys.executable, "-m", "granian", "--interface", "wsgi", "videogen.wsgi:application",
                 "--host", host, "--port", str(port), "--workers", str(web_workers),
                 "--blocking-threads", "8", "--respawn-failed-workers", "--no-access-log",
                 "--log-level", "warning", "--workers-kill-timeout", "5",
             ),
             priority=70,
-            probe=f"http://{host}:{port}/health/ready",
+            probe=f"http://{name}:{port}/health/ready",
         ),
     ]  # fmt: skip

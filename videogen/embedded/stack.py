@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Final
 
-from videogen.embedded import leftovers, places, postgres, processes, valkey
+from videogen.embedded import demo, leftovers, places, postgres, processes, valkey
 from videogen.embedded.faults import StartFailed
 from videogen.embedded.follow import Follower
 from videogen.embedded.processes import Program
@@ -35,6 +34,8 @@ _LAST_PORT: Final = 65_535
 _DATABASE_PATIENCE: Final = 30.0
 _PROCESS_PATIENCE: Final = 90.0
 _STOP_PATIENCE: Final = 45.0
+# Signals closer together than this are one wish to stop, seconds.
+_SAME_WISH: Final = 1.0
 
 
 class Stopped(Exception):
@@ -52,27 +53,31 @@ class Stack:
     metrics_port: int
     _step: int = 0
     _stopping: bool = False
+    _stop_began: float = 0.0
     _supervisor: Supervisor | None = None
     _environment: dict[str, str] = field(default_factory=dict)
     _lock: IO[str] | None = None
+    # Sizes of the log files before this start: a complaint shows what came after.
+    _logged_before: dict[Path, int] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         """Give the address of the pages and the API."""
-        return os.environ.get("PUBLIC_URL") or f"http://{self.host}:{self.port}"
+        return os.environ.get("PUBLIC_URL") or f"http://{places.reachable(self.host)}:{self.port}"
 
     @property
     def push_url(self) -> str:
         """Give the address of the push process."""
-        return f"http://{self.host}:{self.push_port}"
+        return f"http://{places.reachable(self.host)}:{self.push_port}"
 
     def run(self) -> int:
         """Start, follow the logs until told to stop, stop. Gives the exit status."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         try:
-            demo = self._start()
-            self._tell(demo)
+            found = self._start()
+            metrics_url = f"http://{places.reachable(self.host)}:{self.metrics_port}/metrics"
+            demo.tell(self.data_dir, found, metrics_url=metrics_url)
             return self._follow()
         except StartFailed as failure:
             print(f"bin/dev: {failure}", file=sys.stderr, flush=True)
@@ -88,7 +93,9 @@ class Stack:
             self._take_lock()
             leftovers.end(leftovers.of_stack(str(self.data_dir)))
             self._check_ports()
-            self._clear_run_files()
+            demo.remove(self.data_dir)
+            logs = (self.data_dir / "log").glob("*.log")
+            self._logged_before = {path: path.stat().st_size for path in logs}
         with self._doing("Starting PostgreSQL and Valkey"):
             databases, waits = self._databases()
             self._environment |= self._settings()
@@ -99,7 +106,7 @@ class Stack:
             for name, is_ready in waits:
                 self._wait(name, is_ready, patience=_DATABASE_PATIENCE)
         with self._doing("Bringing the database up to date, demo accounts"):
-            demo = self._prepare_demo()
+            accounts = self._prepare_demo()
         with self._doing("Starting " + ", ".join(program.name for program in programs)):
             supervisor.start_programs([program.name for program in programs])
         with self._doing("Waiting until everything answers"):
@@ -110,7 +117,9 @@ class Stack:
                     patience=_PROCESS_PATIENCE,
                 )
         with self._doing("Writing demo.json"):
-            return self._write_demo(demo)
+            found = {"url": self.url, "push_url": self.push_url, **accounts}
+            demo.write(self.data_dir, found, environment=self._environment)
+            return found
 
     def _databases(self) -> tuple[list[Program], list[tuple[str, Callable[[], bool]]]]:
         programs: list[Program] = []
@@ -226,19 +235,23 @@ class Stack:
     def _last_lines(self, name: str, count: int = 12) -> str:
         with contextlib.suppress(OSError):
             path = self.data_dir / "log" / f"{name}.log"
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
-            return "\n".join(f"    {line}" for line in lines)
+            text = path.read_bytes()[self._logged_before.get(path, 0) :]
+            lines = text.decode("utf-8", errors="replace").splitlines()[-count:]
+            if lines:
+                return "\n".join(f"    {line}" for line in lines)
         return "    (nothing was logged)"
 
     def _take_lock(self) -> None:
-        self._lock = (self.data_dir / "run" / "stack.lock").open("w")
+        lock = (self.data_dir / "run" / "stack.lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            lock.close()
             raise StartFailed(
                 f"bin/dev already runs in {self.data_dir}. Stop it first, "
                 "or start another one: DATA_DIR=/other/folder PORT=9000 bin/dev"
             ) from None
+        self._lock = lock
 
     def _check_ports(self) -> None:
         wanted = {"PORT": self.port, "PUSH_PORT": self.push_port, "METRICS_PORT": self.metrics_port}
@@ -248,56 +261,32 @@ class Stack:
                     f"Port {number} ({name}) is in use. Choose another one: PORT=9000 bin/dev"
                 )
 
-    def _clear_run_files(self) -> None:
-        for path in (self.data_dir / "run").glob("*.ready"):
-            path.unlink()
-        for name in ("run/env", "demo.json"):
-            (self.data_dir / name).unlink(missing_ok=True)
-
-    def _write_demo(self, demo: dict[str, Any]) -> dict[str, Any]:
-        own = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DATA_DIR", "PUBLIC_URL", "PUSH_PORT"}
-        own |= {"METRICS_PORT", "METRICS_HOST", "ALLOWED_HOSTS", "DEVELOPMENT"}
-        lines = [f"{key}={shlex.quote(self._environment[key])}" for key in sorted(own)]
-        _write_private(self.data_dir / "run" / "env", "\n".join(lines) + "\n")
-        found = {"url": self.url, "push_url": self.push_url, **demo}
-        _write_private(self.data_dir / "demo.json", json.dumps(found, indent=2) + "\n")
-        return found
-
-    def _tell(self, demo: dict[str, Any]) -> None:
-        rows = [(a["tier"], a["email"], a["password"], a["api_key"]) for a in demo["accounts"]]
-        rows.append(("admin", demo["admin"]["email"], demo["admin"]["password"], ""))
-        print(f"\n  videogen is ready: {self.url}", flush=True)
-        print(f"  admin:             {self.url}/admin/", flush=True)
-        print(f"  metrics:           http://{self.host}:{self.metrics_port}/metrics\n", flush=True)
-        for tier, email, password, _ in rows:
-            print(f"  {tier:<11} {email:<32} {password}", flush=True)
-        print(f"\n  API keys are in {self.data_dir / 'demo.json'}. Ctrl-C stops everything.\n")
-
     def _follow(self) -> int:
         follower = Follower(self.data_dir / "log")
         while not self._stopping:
             follower.print_new()
-            try:
-                self._complain_about_the_dead()
-            except OSError:
-                # The supervisor is too busy to answer, or it ended: the next look tells.
-                time.sleep(0.2)
+            self._complain_about_the_dead()
             time.sleep(0.4)
         return 0
 
     def _stop(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        (self.data_dir / "demo.json").unlink(missing_ok=True)
+        if self._lock is None:
+            return
+        self._stopping = True
+        demo.remove(self.data_dir)
         if self._supervisor is not None:
-            print("\nStopping ...", flush=True)
-            began = time.monotonic()
+            print("\nStopping ... (Ctrl-C again ends it by force)", flush=True)
+            self._stop_began = time.monotonic()
             self._supervisor.stop(patience=_STOP_PATIENCE)
-            (self.data_dir / "run" / "env").unlink(missing_ok=True)
-            print(f"Stopped in {time.monotonic() - began:.1f} s.", flush=True)
+            demo.remove(self.data_dir)
+            places.remove_runtime_dir(self.data_dir)
+            print(f"Stopped in {time.monotonic() - self._stop_began:.1f} s.", flush=True)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
+        # One wish may arrive as two signals: to the process and to its group.
+        if self._stop_began and time.monotonic() - self._stop_began > _SAME_WISH:
+            leftovers.kill(leftovers.of_stack(str(self.data_dir)))
 
     @contextlib.contextmanager
     def _doing(self, what: str) -> Iterator[None]:
@@ -312,13 +301,6 @@ class Stack:
             print(flush=True)
             raise
         print(f" {time.monotonic() - began:.1f} s", flush=True)
-
-
-def _write_private(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    part.replace(path)
 
 
 def _number(name: str, default: int) -> int:

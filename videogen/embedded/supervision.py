@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 from xmlrpc.client import Fault, ServerProxy
@@ -64,11 +65,17 @@ class Supervisor:
     def start_programs(self, names: Sequence[str]) -> None:
         """Start programs side by side, without waiting for them."""
         for name in names:
-            self._calls.supervisor.startProcess(name, False)  # noqa: FBT003 - XML-RPC is positional
+            try:
+                self._calls.supervisor.startProcess(name, False)  # noqa: FBT003 - XML-RPC is positional
+            except (OSError, HTTPException, Fault) as error:
+                raise StartFailed(f"{name} could not be started: {error}.") from None
 
     def states(self) -> dict[str, str]:
-        """Give the state of every program, such as RUNNING or FATAL."""
-        found: Any = self._calls.supervisor.getAllProcessInfo()
+        """Give the state of every program, such as RUNNING or FATAL; nothing while it cannot answer."""
+        try:
+            found: Any = self._calls.supervisor.getAllProcessInfo()
+        except (OSError, HTTPException, Fault):
+            return {}
         return {info["name"]: info["statename"] for info in found}
 
     def pid_of(self, name: str) -> int:
