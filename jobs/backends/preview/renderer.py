@@ -1,38 +1,48 @@
-"""The renderer process: one JSON request on standard input, one clip, JSON lines on standard output.
+"""The renderer process: a JSON request on standard input, a clip, JSON lines on standard output.
 
-It runs at the lowest priority on one thread, and ends when its parent is gone. It is not a model, and
-every frame says so.
+It runs at the lowest priority on one thread, leaves no half file, and ends when its parent is gone.
+It is not a model, and every frame says so.
 """
 
 import os
 
+# Read by numpy when it is imported.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 import contextlib
 import json
+import math
+import select
 import signal
 import sys
 import time
+import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image, ImageDraw, ImageFont
 
-from jobs.backends.preview.scene import Picture, Scene, seed_of
+from jobs.backends.preview.scene import Scene, seed_of
 
 FRAME_RATE: Final = 24
+_TICK: Final = Fraction(1, FRAME_RATE)
 _SMALLEST, _LARGEST = 128, 1280
-_LONGEST_SECONDS: Final = 20
-# Scenes are soft: they are drawn at this fraction of the size and scaled up.
-_SCALE: Final = 2
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 1, 20
+# Scenes are soft: of a larger frame about so many points are drawn, and scaled up.
+_DRAWN_POINTS: Final = 720 * 405
 _PROGRESS_EVERY: Final = 0.1
+# Where in the clip its still is taken.
+_STILL_AT: Final = 0.4
 _NOTE: Final = "Preview render, not AI"
+# More of a prompt never fits beside the note.
+_LONGEST_CAPTION: Final = 200
 
 
 class RequestRefused(Exception):
@@ -44,12 +54,16 @@ class RequestRefused(Exception):
         self.message = message
 
 
+class ParentGone(Exception):
+    """Nobody waits for this clip any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What to render, and where to."""
 
     prompt: str
-    seed: int | None
+    seed: int
     seconds: float
     width: int
     height: int
@@ -57,147 +71,233 @@ class Request:
     thumbnail: Path
 
     @classmethod
-    def read(cls, text: str) -> "Request":
+    def read(cls, text: str) -> Self:
         """Read and check the JSON request. Raises RequestRefused."""
         try:
             data: dict[str, Any] = json.loads(text)
+            prompt, seed = str(data["prompt"]), data.get("seed")
             found = cls(
-                prompt=str(data["prompt"]),
-                seed=None if data.get("seed") is None else int(data["seed"]),
+                prompt=prompt,
+                seed=seed_of(prompt, None if seed is None else int(seed)),
                 seconds=float(data["seconds"]),
                 width=int(data["width"]),
                 height=int(data["height"]),
                 output=Path(data["output"]),
                 thumbnail=Path(data["thumbnail"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
-            raise RequestRefused(
-                "invalid_request", f"The request is not complete: {error}."
-            ) from None
-        for side in (found.width, found.height):
+        except KeyError as error:
+            raise RequestRefused("invalid_request", f"The request lacks {error}.") from None
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+            raise RequestRefused("invalid_request", "The request cannot be read.") from None
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        for side in (self.width, self.height):
             if not _SMALLEST <= side <= _LARGEST or side % 2:
                 raise RequestRefused(
-                    "invalid_size",
-                    f"Sides must be even, from {_SMALLEST} to {_LARGEST} pixels.",
+                    "invalid_size", f"Sides must be even, from {_SMALLEST} to {_LARGEST} pixels."
                 )
-        if not 0 < found.seconds <= _LONGEST_SECONDS:
+        if not _SHORTEST_SECONDS <= self.seconds <= _LONGEST_SECONDS:
             raise RequestRefused(
-                "invalid_seconds", f"A clip has at most {_LONGEST_SECONDS} seconds."
+                "invalid_seconds",
+                f"A clip has from {_SHORTEST_SECONDS} to {_LONGEST_SECONDS} seconds.",
             )
-        return found
+        if self.thumbnail.suffix.lower() not in {".webp", ".jpg", ".jpeg"}:
+            raise RequestRefused("invalid_request", "A thumbnail is a .webp or a .jpg file.")
+
+
+class _Files:
+    """The clip and its still: both appear when both are whole, or nothing stays behind."""
+
+    def __init__(self, request: Request) -> None:
+        self._ends = (request.output, request.thumbnail)
+        self.clip, self.still = self._parts = tuple(
+            path.with_name(f"{path.name}.part") for path in self._ends
+        )
+        self._leftovers: tuple[Path, ...] = self._parts
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for path in self._leftovers:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def publish(self) -> int:
+        """Give both files their names, and say how many bytes the clip has."""
+        self._leftovers = self._parts + self._ends
+        for part, end in reversed(list(zip(self._parts, self._ends, strict=True))):
+            part.replace(end)
+        return self._ends[0].stat().st_size
+
+    def keep(self) -> None:
+        """Leave the files where they are: the parent knows of them."""
+        self._leftovers = self._parts
+
+
+class _Parent:
+    """Whoever reads our lines. It may die without a word."""
+
+    def __init__(self) -> None:
+        self._pid = os.getppid()
+        self._poll = select.poll()
+        # No events asked for: poll reports on its own that the reader closed its end.
+        self._poll.register(sys.stdout.fileno(), 0)
+
+    def tell(self, **message: Any) -> None:
+        """Write one line. Raises ParentGone."""
+        try:
+            sys.stdout.write(json.dumps(message) + "\n")
+            sys.stdout.flush()
+        except OSError:
+            raise ParentGone from None
+
+    def check(self) -> None:
+        """Notice a parent that ended. Raises ParentGone."""
+        if os.getppid() != self._pid or self._poll.poll(0):
+            raise ParentGone
 
 
 def main() -> int:
     """Render one request; give the exit status."""
-    _be_modest()
     signal.signal(signal.SIGTERM, _leave)
-    parts: list[Path] = []
+    _be_modest()
+    parent = _Parent()
     try:
-        request = Request.read(sys.stdin.readline())
-        parts = [_part(request.output), _part(request.thumbnail)]
-        _say(event="started")
-        frames = _render(request, *parts)
-        parts[1].replace(request.thumbnail)
-        parts[0].replace(request.output)
-        _say(
-            event="done",
-            frames=frames,
-            bytes=request.output.stat().st_size,
-            seed=seed_of(request.prompt, request.seed),
-        )
-    except RequestRefused as refusal:
-        _say(event="failed", code=refusal.code, message=refusal.message)
-        return 1
-    except BrokenPipeError:
-        # Nobody listens: the worker is gone, and its attempt with it.
+        try:
+            _serve(Request.read(sys.stdin.readline()), parent)
+        except RequestRefused as refusal:
+            parent.tell(event="failed", code=refusal.code, message=refusal.message)
+            return 1
+        except (OSError, av.FFmpegError) as error:
+            reason = error.strerror or "the disk refused it"
+            message = f"The clip cannot be written: {reason}."
+            parent.tell(event="failed", code="storage", message=message)
+            return 1
+    except ParentGone:
+        # Python would flush once more at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        _say(
-            event="failed", code="storage", message=f"The clip cannot be written: {error.strerror}."
-        )
-        return 1
-    finally:
-        for part in parts:
-            part.unlink(missing_ok=True)
     return 0
 
 
-def _render(request: Request, video_part: Path, thumbnail_part: Path) -> int:
-    scene = Scene(
-        request.prompt,
-        seed=request.seed,
-        width=request.width // _SCALE,
-        height=request.height // _SCALE,
-    )
-    caption = _Caption(request)
-    total = max(1, round(request.seconds * FRAME_RATE))
-    keep = int(total * 0.4)
-    said_at = 0.0
-    with av.open(str(video_part), "w", format="mp4", options={"movflags": "faststart"}) as file:
-        stream = file.add_stream("libx264", rate=FRAME_RATE)
+def _serve(request: Request, parent: _Parent) -> None:
+    with _Files(request) as files:
+        # Opened first, so that a folder that cannot be written is refused before the work.
+        files.clip.touch()
+        files.still.touch()
+        parent.tell(event="started")
+        frames = _render(request, files, parent)
+        # The clip is whole: a parent that has heard "done" may stop us before we end.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        size = files.publish()
+        parent.tell(event="done", frames=frames, bytes=size, seed=request.seed)
+        files.keep()
+
+
+def _render(request: Request, files: _Files, parent: _Parent) -> int:
+    scale = min(1.0, math.sqrt(_DRAWN_POINTS / (request.width * request.height)))
+    drawn = (round(request.width * scale), round(request.height * scale))
+    scene = Scene(request.prompt, seed=request.seed, size=drawn, seconds=request.seconds)
+    finish = _Finish(request)
+    total = round(request.seconds * FRAME_RATE)
+    said_at, said = 0.0, -1
+    options = {"movflags": "faststart"}
+    with av.open(str(files.clip), "w", format="mp4", options=options) as container:
+        stream = container.add_stream("libx264", rate=FRAME_RATE)
         stream.width, stream.height, stream.pix_fmt = request.width, request.height, "yuv420p"
-        stream.time_base = Fraction(1, FRAME_RATE)
+        stream.time_base = _TICK
+        stream.options = {"preset": "veryfast", "crf": "19", "threads": "1"}
         stream.codec_context.thread_count = 1
-        stream.options = {"preset": "veryfast", "crf": "24"}
+        stream.codec_context.color_range = ColorRange.MPEG
+        stream.codec_context.colorspace = Colorspace.ITU709
         for number in range(total):
-            image = _image(scene.frame(number / FRAME_RATE), request)
-            caption.draw(image, done=(number + 1) / total)
-            if number == keep:
-                image.save(thumbnail_part, "WEBP", quality=80)
-            for packet in stream.encode(
-                av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+            parent.check()
+            image = finish.apply(scene.frame(number / FRAME_RATE), number, total)
+            if number == int(total * _STILL_AT):
+                kind = "WEBP" if request.thumbnail.suffix.lower() == ".webp" else "JPEG"
+                image.save(files.still, kind, quality=82)
+            frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24").reformat(
+                format="yuv420p", dst_colorspace=Colorspace.ITU709
+            )
+            frame.pts, frame.time_base = number, _TICK
+            container.mux(stream.encode(frame))
+            percent = (number + 1) * 100 // total
+            if percent > said and (
+                time.monotonic() - said_at >= _PROGRESS_EVERY or number + 1 == total
             ):
-                file.mux(packet)
-            if time.monotonic() - said_at > _PROGRESS_EVERY or number + 1 == total:
-                said_at = time.monotonic()
-                _say(event="progress", percent=(number + 1) * 100 // total)
-        for packet in stream.encode(None):
-            file.mux(packet)
+                said_at, said = time.monotonic(), percent
+                parent.tell(event="progress", percent=percent)
+        container.mux(stream.encode(None))
     return total
 
 
-def _image(picture: Picture, request: Request) -> Image.Image:
-    small = Image.fromarray((picture * 255).astype(np.uint8))
-    return small.resize((request.width, request.height), Image.Resampling.BILINEAR)
-
-
-class _Caption:
-    """The strip at the bottom of every frame: what this is, for which prompt, and how far."""
+class _Finish:
+    """What every frame gets: its size, fine grain against banding, the note and the time line."""
 
     def __init__(self, request: Request) -> None:
-        self._width, self._height = request.width, request.height
-        side = max(10, min(request.width, request.height) // 32)
-        font = ImageFont.load_default(size=side)
-        self._strip = Image.new("RGBA", (request.width, side * 2), (8, 12, 16, 120))
-        drawing = ImageDraw.Draw(self._strip)
-        pad = side // 2
-        drawing.text((pad, pad), _NOTE, font=font, fill=(255, 255, 255, 235))
-        start = pad + drawing.textlength(_NOTE, font=font) + side
-        words = "".join(mark for mark in request.prompt if mark.isprintable())
-        room = request.width - start - pad
-        while words and drawing.textlength(words, font=font) > room:
-            words = words[: max(0, int(len(words) * 0.9) - 1)]
-        drawing.text((start, pad), words, font=font, fill=(255, 255, 255, 150))
+        self._size = (request.width, request.height)
+        dice = np.random.default_rng(request.seed % 2**32)
+        shape = (request.height + 16, request.width + 16, 1)
+        # Unsigned bytes wrap, so 255 takes one away.
+        grain = dice.integers(-2, 3, shape, dtype=np.int8).view(np.uint8)
+        self._grain = np.repeat(grain, 3, axis=2)
+        self._moves = dice.integers(0, 16, (8, 2))
+        self._strip = _strip(request)
 
-    def draw(self, image: Image.Image, *, done: float) -> None:
-        """Put the strip and the progress line onto a frame."""
-        image.paste(self._strip, (0, self._height - self._strip.height), self._strip)
-        ImageDraw.Draw(image).rectangle(
-            (0, self._height - 3, int(self._width * done), self._height), fill=(247, 178, 77)
+    def apply(
+        self, drawn: np.ndarray[Any, np.dtype[np.uint8]], number: int, total: int
+    ) -> Image.Image:
+        """Finish frame `number` of `total`."""
+        width, height = self._size
+        image = Image.fromarray(drawn)
+        if image.size != self._size:
+            image = image.resize(self._size, Image.Resampling.BILINEAR)
+        down, across = self._moves[number // 2 % len(self._moves)]
+        image = Image.fromarray(
+            np.asarray(image) + self._grain[down : down + height, across : across + width]
         )
+        image.paste(self._strip, (0, height - self._strip.height), self._strip)
+        line = max(2, height // 240)
+        ImageDraw.Draw(image).rectangle(
+            (0, height - line, width * (number + 1) // total - 1, height), fill=(247, 178, 77)
+        )
+        return image
 
 
-def _part(path: Path) -> Path:
-    return path.with_name(f"{path.name}.part")
-
-
-def _say(**message: Any) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
+def _strip(request: Request) -> Image.Image:
+    """Draw the note and the first words of the prompt over a shade that fades upwards."""
+    side = max(10, min(request.width, request.height) // 34)
+    font = ImageFont.load_default(size=side)
+    high = side * 3
+    strip = Image.new("RGBA", (request.width, high))
+    shade = Image.linear_gradient("L").resize((request.width, high)).point(lambda at: at * 0.62)
+    strip.putalpha(shade)
+    drawing = ImageDraw.Draw(strip)
+    pad = side * 3 // 4
+    baseline = high - side // 2 - 2
+    start = pad + drawing.textlength(_NOTE, font=font) + side
+    # The font knows few marks: accents are taken off, and what it lacks is left out.
+    words = unicodedata.normalize("NFKD", request.prompt[:_LONGEST_CAPTION])
+    words = "".join(mark if mark.isprintable() else " " for mark in words)
+    missing = bytes(font.getmask("\U0010ffff"))
+    words = " ".join(
+        "".join(mark for mark in words if bytes(font.getmask(mark)) != missing).split()
+    )
+    shown, room = words, request.width - start - pad
+    while words and drawing.textlength(shown, font=font) > room:
+        words = words[:-1]
+        shown = f"{words.rstrip()}..."
+    drawing.text((pad, baseline), _NOTE, font=font, fill=(255, 255, 255, 240), anchor="ls")
+    drawing.text((start, baseline), shown, font=font, fill=(255, 255, 255, 165), anchor="ls")
+    return strip
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
+    # Once is enough: a second signal must not interrupt the tidying.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(128 + signal.SIGTERM)
 
 
