@@ -1,24 +1,14 @@
-"""Opening an owner's account and giving it credits."""
+"""Opening an owner's account."""
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import connection, transaction
 
-# One statement: the unique (account, reason) of grants decides, and the balance follows the entry.
-_GRANT = """
-with entry as (
-    insert into ledger_entry (account_id, kind, balance_delta, held_delta, reason)
-    values (%(owner)s, 'grant', %(amount)s, 0, %(reason)s)
-    on conflict do nothing
-    returning account_id, balance_delta
-)
-update account set balance = balance + entry.balance_delta
-from entry where account.owner_id = entry.account_id
-"""
+from jobs import ledger
 
 _OPEN = """
-insert into account (owner_id, tier_id, balance, held, live_count) values (%s, %s, 0, 0, 0)
+insert into account (owner_id, tier_id, balance, held, live_count, granted_month)
+select %s, tier.name, 0, 0, 0, '' from tier where tier.name = %s
 on conflict (owner_id) do nothing
 """
 
@@ -27,16 +17,7 @@ def open_account(owner_id: UUID, *, tier: str) -> None:
     """Open an owner's account with this month's credits. Repeating it changes nothing."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_OPEN, [owner_id, tier])
-        cursor.execute("select monthly_credits from tier where name = %s", [tier])
-        found = cursor.fetchone()
-        if found is None:
+        ledger.grant_months(limit=1, owner_id=owner_id)
+        cursor.execute("select 1 from account where owner_id = %s", [owner_id])
+        if cursor.fetchone() is None:
             raise ValueError(f"There is no tier {tier!r}.")
-        month = datetime.now(tz=UTC).strftime("%Y-%m")
-        grant(owner_id, amount=found[0], reason=f"monthly {month}")
-
-
-def grant(owner_id: UUID, *, amount: int, reason: str) -> bool:
-    """Give credits once per reason; say whether they were given now."""
-    with connection.cursor() as cursor:
-        cursor.execute(_GRANT, {"owner": owner_id, "amount": amount, "reason": reason})
-        return bool(cursor.rowcount == 1)

@@ -29,6 +29,32 @@ class TransitionRefused(JobError):
 
 
 @dataclass
+class CancelFeeChanged(JobError):
+    """Generation began meanwhile, so a cancel costs more than was agreed to."""
+
+    job_id: UUID
+    fee: int
+    code = "cancel_fee_changed"
+
+    def __str__(self) -> str:
+        return f"Generation has begun, so cancelling now costs {self.fee:,} credits. Nothing was cancelled."
+
+
+@dataclass
+class RetryRefused(JobError):
+    """Only a job that ended without a video can be tried again."""
+
+    job_id: UUID
+    current: str
+    code = "retry_refused"
+
+    def __str__(self) -> str:
+        if self.current == "succeeded":
+            return "This job has its video. Submit its prompt again to make another take."
+        return f"This job is {self.current}; only one that ended without a video can be retried."
+
+
+@dataclass
 class AttemptSuperseded(JobError):
     """A newer attempt owns the job; what this worker says no longer counts."""
 
@@ -87,3 +113,28 @@ class KeyReused(JobError):
 
     def __str__(self) -> str:
         return "This Idempotency-Key was used for a different request. Send a new key."
+
+
+@dataclass
+class StillInProgress(JobError):
+    """Another request with this idempotency key has not ended yet."""
+
+    key: str
+    retry_after_seconds: int = 1
+    code = "idempotency_key_in_progress"
+
+    def __str__(self) -> str:
+        return (
+            "A request with this Idempotency-Key is still in progress. Send it again in a second."
+        )
+
+
+@dataclass
+class Busy(JobError):
+    """Other requests of the account did not end in time. Nothing was written."""
+
+    retry_after_seconds: int = 1
+    code = "busy"
+
+    def __str__(self) -> str:
+        return "This account has too many requests at this moment. Send it again in a second."

@@ -8,6 +8,7 @@ SUBMITTED: Final = "job.submitted"
 DISPATCHED: Final = "job.dispatched"
 RETRYING: Final = "job.retrying"
 CANCEL_REQUESTED: Final = "job.cancel_requested"
+LATE_RESULT: Final = "job.late_result"
 
 # The event of a move, by the state it leads to.
 OF_STATE: Final = {

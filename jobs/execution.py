@@ -4,14 +4,15 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Final, Self
 
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
-from jobs import leases, transitions
+from jobs import late_results, leases, transitions
 from jobs.backends import registry
-from jobs.backends.backend import BackendError, Order, Stopped, StopReason
+from jobs.backends.backend import BackendError, Order, Stopped, StopReason, Video
 from jobs.errors import AttemptSuperseded, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.ids import JobId
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 # Progress is written and pushed at most so often, seconds.
 _PROGRESS_EVERY: Final = 0.4
+# Between two tries to write an attempt's end while the database is away, seconds.
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 2.0
 # A worker that could not renew for this share of its lease stops by itself.
 _TRUSTED_SHARE: Final = 2 / 3
 
@@ -44,25 +48,37 @@ def run(job_id: JobId, *, attempt: int, worker: str) -> None:
 
 
 def _generate(order: Order, keeper: "_Keeper") -> str:
-    job_id, attempt = order.job_id, order.attempt
     try:
         video = registry.backend(order.driver).generate(order, keeper)
-        transitions.succeed(job_id, attempt=attempt, video=video)
     except Stopped as stopped:
         return _stopped(order, stopped.reason)
     except BackendError as error:
         return _failed(order, error.kind, error.message)
     except (AttemptSuperseded, TransitionRefused) as refusal:
-        logger.warning("attempt_refused", extra={"job": str(job_id), "reason": str(refusal)})
-        return "refused"
-    else:
-        return "succeeded"
+        return _refused(order, refusal)
+    except Exception:
+        logger.exception("attempt_broke", extra={"job": str(order.job_id)})
+        return _failed(order, FailureKind.INTERNAL, FailureKind.INTERNAL.sentence)
+    return _finished(order, video)
+
+
+def _finished(order: Order, video: Video) -> str:
+    try:
+        _insist(lambda: transitions.succeed(order.job_id, attempt=order.attempt, video=video))
+    except (AttemptSuperseded, TransitionRefused) as refusal:
+        # The commit may have been ours, its answer lost; then nothing is late, and nothing is kept.
+        late_results.keep(order.job_id, attempt=order.attempt, video=video)
+        return _refused(order, refusal)
+    return "succeeded"
 
 
 def _stopped(order: Order, reason: StopReason) -> str:
-    if reason is StopReason.CANCELED:
-        transitions.confirm_cancel(order.job_id, attempt=order.attempt)
-        return "canceled"
+    if reason in {StopReason.CANCELED, StopReason.DEADLINE}:
+        try:
+            _insist(lambda: transitions.confirm_stop(order.job_id, attempt=order.attempt))
+        except (AttemptSuperseded, TransitionRefused) as refusal:
+            return _refused(order, refusal)
+        return reason.value
     if reason is StopReason.SHUTDOWN:
         return _failed(
             order, FailureKind.WORKER_STOPPED, "The GPU was taken out of service. It starts again."
@@ -71,14 +87,40 @@ def _stopped(order: Order, reason: StopReason) -> str:
 
 
 def _failed(order: Order, kind: FailureKind, message: str) -> str:
-    transitions.end_attempt(
-        order.job_id,
-        attempt=order.attempt,
-        failure=kind,
-        message=message,
-        jitter=random.random(),  # noqa: S311 - spreads retries, protects nothing
-    )
+    jitter = random.random()  # noqa: S311 - spreads retries, protects nothing
+    try:
+        _insist(
+            lambda: transitions.end_attempt(
+                order.job_id, attempt=order.attempt, failure=kind, message=message, jitter=jitter
+            )
+        )
+    except (AttemptSuperseded, TransitionRefused) as refusal:
+        return _refused(order, refusal)
     return kind.value
+
+
+def _refused(order: Order, refusal: Exception) -> str:
+    logger.warning("attempt_refused", extra={"job": str(order.job_id), "reason": str(refusal)})
+    return "refused"
+
+
+def _insist(move: Callable[[], None]) -> None:
+    """Make a move again while the database is away, for as long as the lease may live.
+
+    A commit whose answer was lost may have been made: the move is then refused, as it must be.
+    """
+    give_up_at = time.monotonic() + settings.LEASE_SECONDS
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return move()
+        except (OperationalError, InterfaceError):
+            if time.monotonic() + pause > give_up_at:
+                raise
+            logger.warning("database_away", exc_info=True)
+            connection.close()
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class _Keeper:
@@ -108,7 +150,7 @@ class _Keeper:
 
     def began(self) -> None:
         """Move the job to running. Raises when the attempt is over."""
-        transitions.start(self._order.job_id, attempt=self._order.attempt)
+        _insist(lambda: transitions.start(self._order.job_id, attempt=self._order.attempt))
 
     def progressed(self, percent: int) -> None:
         """Write and push the percentage, at a bounded rate."""
@@ -116,7 +158,7 @@ class _Keeper:
         if time.monotonic() - self._reported_at < _PROGRESS_EVERY:
             return
         self._reported_at = time.monotonic()
-        self._renew()
+        self._try_to_renew()
         live.progress(
             self._order.owner_id,
             job_id=self._order.job_id,
@@ -141,16 +183,26 @@ class _Keeper:
             self._reason = StopReason.LEASE_LOST
         elif renewal.is_cancel_requested:
             self._reason = StopReason.CANCELED
+        elif renewal.is_past_deadline:
+            self._reason = StopReason.DEADLINE
         self._renewed_at = asked_at
 
     def _renew_by_the_clock(self) -> None:
         # A cancel must be seen within a second or two, so the wait is short beside the heartbeat.
         interval = min(settings.HEARTBEAT_SECONDS, 2.0)
         while not self._done.wait(interval):
-            try:
-                self._renew()
-            except Exception:  # the backend goes on; two thirds of a lease decide
-                logger.exception("lease_not_renewed", extra={"job": str(self._order.job_id)})
-                connection.close()
+            self._try_to_renew()
         # The thread's own connection ends with it.
         connection.close()
+
+    def _try_to_renew(self) -> None:
+        try:
+            self._renew()
+        except (
+            OperationalError,
+            InterfaceError,
+        ):  # the backend goes on; two thirds of a lease decide
+            logger.warning(
+                "lease_not_renewed", extra={"job": str(self._order.job_id)}, exc_info=True
+            )
+            connection.close()

@@ -30,8 +30,8 @@ with wanted as (
         now() + make_interval(secs => %(lease)s), ''
     from moved
 ), tried as (
-    insert into attempt (job_id, number, pool, worker, node, backend_job_id, outcome, detail)
-    select id, attempt, pool_id, '', '', '', '', '' from moved
+    insert into attempt (job_id, number, pool, slot, worker, node, backend_job_id, outcome, detail)
+    select id, attempt, pool_id, slot, '', '', '', '', '' from moved
 ), noted as (
     insert into job_transition (job_id, version, from_state, to_state, attempt, cause)
     select id, version, '{JobState.QUEUED}', '{JobState.DISPATCHED}', attempt, 'grant' from moved

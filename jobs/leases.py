@@ -1,7 +1,7 @@
 """What a worker does with its lease: take the attempt once, renew it, learn that it must stop."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
@@ -17,12 +17,18 @@ with taken as (
     where job_id = %(job)s and attempt = %(attempt)s and picked_up_at is null
     returning job_id, attempt, pool_id
 ), noted as (
-    update attempt set worker = %(worker)s from taken
+    update attempt set worker = %(worker)s, node = %(node)s from taken
     where attempt.job_id = taken.job_id and attempt.number = taken.attempt
 )
 select j.id, taken.attempt, j.prompt, j.model, j.seconds, j.size, j.seed,
     taken.pool_id, p.driver, p.profile, p.url, j.owner_id
 from taken join job j on j.id = taken.job_id join pool p on p.name = taken.pool_id
+"""
+_HELD: Final = """
+select j.id, lease.attempt, j.prompt, j.model, j.seconds, j.size, j.seed,
+    lease.pool_id, p.driver, p.profile, p.url, j.owner_id
+from lease join job j on j.id = lease.job_id join pool p on p.name = lease.pool_id
+where lease.job_id = %(job)s and lease.attempt = %(attempt)s
 """
 
 _RENEW: Final = """
@@ -30,20 +36,24 @@ update lease set expires_at = now() + make_interval(secs => %(lease)s),
     percent = coalesce(%(percent)s, percent)
 from job
 where lease.job_id = %(job)s and lease.attempt = %(attempt)s and job.id = lease.job_id
-returning job.cancel_requested_at is not null
+returning job.cancel_requested_at is not null, (job.finish_by <= now()) is true
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
-    """Whether the attempt still owns its slot, and whether its owner asked to stop."""
+    """Whether the attempt still owns its slot, and whether it is still wanted."""
 
     is_held: bool
     is_cancel_requested: bool
+    is_past_deadline: bool
 
 
 def pick_up(job_id: JobId, *, attempt: int, worker: str) -> Order | None:
-    """Take a granted attempt for this worker; None when it is over or somebody has it."""
+    """Take a granted attempt for this worker; None when it is over or somebody has it.
+
+    `worker` is written as name@node, like a Celery worker's host name.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _PICK_UP,
@@ -51,12 +61,23 @@ def pick_up(job_id: JobId, *, attempt: int, worker: str) -> Order | None:
                 "job": job_id,
                 "attempt": attempt,
                 "worker": worker,
+                "node": worker.rpartition("@")[2],
                 "lease": settings.LEASE_SECONDS,
             },
         )
         row = cursor.fetchone()
-    if row is None:
-        return None
+    return _order(row) if row else None
+
+
+def held(job_id: JobId, *, attempt: int) -> Order | None:
+    """Give the order of an attempt that holds a slot; None when it is over."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD, {"job": job_id, "attempt": attempt})
+        row = cursor.fetchone()
+    return _order(row) if row else None
+
+
+def _order(row: tuple[Any, ...]) -> Order:
     width, height = (int(side) for side in row[5].split("x"))
     return Order(
         job_id=JobId(row[0]),
@@ -88,4 +109,17 @@ def renew(job_id: JobId, *, attempt: int, percent: int | None = None) -> Renewal
             },
         )
         row = cursor.fetchone()
-    return Renewal(is_held=row is not None, is_cancel_requested=bool(row and row[0]))
+    return Renewal(
+        is_held=row is not None,
+        is_cancel_requested=bool(row and row[0]),
+        is_past_deadline=bool(row and row[1]),
+    )
+
+
+def note_question(job_id: JobId, *, attempt: int) -> None:
+    """Note that the backend was asked about an attempt, so that it is not asked again at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "update lease set questioned_at = now() where job_id = %s and attempt = %s",
+            [job_id, attempt],
+        )

@@ -4,19 +4,26 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from jobs import catalog, credit_policy
 from jobs.errors import InvalidField
+from jobs.models import Job
 
 # Longer prompts than this are cut by every model that we know.
 PROMPT_LIMIT: Final = 4000
 KEY_LIMIT: Final = 255
 # Seeds are unsigned 32-bit numbers in the generation servers.
 _LARGEST_SEED: Final = 2**32 - 1
-_FIELDS: Final = frozenset({"prompt", "model", "seconds", "size", "seed"})
+_FIELDS: Final = frozenset(
+    {"prompt", "model", "seconds", "size", "seed", "start_within", "finish_within"}
+)
 _SIZE_FACTOR: Final = 854 * 480
 DEFAULT_SECONDS: Final = 4
+# A deadline is at least this and at most a week ahead, seconds.
+SHORTEST_DEADLINE: Final = 10
+LONGEST_DEADLINE: Final = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +35,19 @@ class VideoRequest:
     seconds: int
     size: str
     seed: int | None
+    # The job expires when it has not started, or not finished, so many seconds after its submission.
+    start_within: int | None = None
+    finish_within: int | None = None
     credits: int
     estimate: float
 
+    def fields(self) -> dict[str, Any]:
+        """Give what the caller asked for, as `read` takes it."""
+        return {name: getattr(self, name) for name in _FIELDS}
+
     def fingerprint(self) -> bytes:
         """Digest the parsed fields, so that an equal request is known whatever its encoding."""
-        fields = [self.prompt, self.model, self.seconds, self.size, self.seed]
-        return hashlib.sha256(json.dumps(fields).encode()).digest()
+        return hashlib.sha256(json.dumps(self.fields(), sort_keys=True).encode()).digest()
 
 
 def read(data: Mapping[str, Any]) -> VideoRequest:
@@ -45,6 +58,8 @@ def read(data: Mapping[str, Any]) -> VideoRequest:
     prompt = _checked(faults, _prompt, data.get("prompt"))
     offer = _checked(faults, _offer, data.get("model"))
     seed = _checked(faults, _seed, data.get("seed"))
+    start_within = _checked(faults, _within, "start_within", data.get("start_within"))
+    finish_within = _checked(faults, _within, "finish_within", data.get("finish_within"))
     seconds = size = None
     if offer is not None:
         seconds = _checked(faults, _seconds, data.get("seconds"), offer)
@@ -58,6 +73,8 @@ def read(data: Mapping[str, Any]) -> VideoRequest:
         seconds=seconds,
         size=size,
         seed=seed,
+        start_within=start_within,
+        finish_within=finish_within,
         credits=credit_policy.price(
             seconds=seconds,
             width=width,
@@ -66,6 +83,25 @@ def read(data: Mapping[str, Any]) -> VideoRequest:
         ),
         estimate=offer.speed * seconds * width * height / _SIZE_FACTOR,
     )
+
+
+def of_job(job: Job) -> VideoRequest:
+    """Give the request that made a job, at the price and estimate of its day."""
+    return VideoRequest(
+        prompt=job.prompt,
+        model=job.model,
+        seconds=job.seconds,
+        size=job.size,
+        seed=job.seed,
+        start_within=_after(job, job.start_by),
+        finish_within=_after(job, job.finish_by),
+        credits=job.credits_reserved,
+        estimate=job.estimate,
+    )
+
+
+def _after(job: Job, moment: datetime | None) -> int | None:
+    return None if moment is None else round((moment - job.created_at).total_seconds())
 
 
 class InvalidFields(Exception):
@@ -146,6 +182,19 @@ def _seed(value: object) -> int | None:
     number = _whole(value)
     if number is None or not 0 <= number <= _LARGEST_SEED:
         raise InvalidField("seed", f"seed must be a whole number from 0 to {_LARGEST_SEED}.")
+    return number
+
+
+def _within(field: str, value: object) -> int | None:
+    if value in (None, ""):
+        return None
+    number = _whole(value)
+    if number is None or not SHORTEST_DEADLINE <= number <= LONGEST_DEADLINE:
+        raise InvalidField(
+            field,
+            f"{field} must be a whole number of seconds"
+            f" from {SHORTEST_DEADLINE} to {LONGEST_DEADLINE}.",
+        )
     return number
 
 

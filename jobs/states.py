@@ -24,9 +24,7 @@ class JobState(TextChoices):
 
 
 MOVES: Final[Mapping[JobState, frozenset[JobState]]] = {
-    JobState.QUEUED: frozenset(
-        {JobState.DISPATCHED, JobState.CANCELED, JobState.EXPIRED, JobState.FAILED}
-    ),
+    JobState.QUEUED: frozenset({JobState.DISPATCHED, JobState.CANCELED, JobState.EXPIRED}),
     JobState.DISPATCHED: frozenset(
         {
             JobState.RUNNING,

@@ -1,23 +1,45 @@
-"""Accepting a request: key, limits, credits, job, first transition, line and event in one statement."""
+"""Accepting a request: claim, limits, credits, job, first transition, line and event in one statement."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cache
+from typing import Final
 from uuid import UUID
 
-from django.db import connection
+import psycopg.errors
+from django.db import IntegrityError, OperationalError, connection, transaction
 
-from jobs import events
-from jobs.errors import KeyReused, QuotaExceeded
+from jobs import events, idempotency, ledger, requests
+from jobs.errors import Busy, JobMissing, QuotaExceeded, RetryRefused, StillInProgress
+from jobs.idempotency import Claim
 from jobs.ids import JobId, new_job_id
 from jobs.metrics import SUBMISSIONS
-from jobs.models import Account, IdempotencyKey
+from jobs.models import Account, Job
 from jobs.requests import VideoRequest
+from jobs.states import TERMINAL, JobState
 from notifications import outbox
+
+_NO_CLAIM: Final = Claim()
 
 # `room` locks the account, so that submissions of one owner take turns and limits are exact: PostgreSQL
 # checks its conditions again on the row as the transaction before left it. No row from `room`: refused,
-# nothing written. A row from `room` and none from `entered`: the key is known already.
+# nothing written. A row from `room` and none from `entered`: an equal request was there first. The claims
+# decide by their unique index, which sees what was committed after this statement began.
+_KEYED: Final = """, keyed as (
+    insert into idempotency_key (owner_id, key, fingerprint, job_id)
+    select owner_id, %(key)s, %(fingerprint)s, %(job)s from room
+    on conflict do nothing
+    returning job_id
+)"""
+_SAME: Final = """, same as (
+    insert into idempotency_key as earlier (owner_id, key, fingerprint, job_id)
+    select owner_id, %(content)s, %(fingerprint)s, %(job)s from room
+    on conflict (owner_id, key) do update
+        set job_id = excluded.job_id, created_at = excluded.created_at
+        where earlier.created_at <= now() - make_interval(secs => %(window)s)
+    returning job_id
+)"""
 _SUBMIT: Final = f"""
 with room as materialized (
     select a.owner_id, a.tier_id, line.id as line_id
@@ -28,32 +50,25 @@ with room as materialized (
         and (t.queued_limit is null or a.live_count < t.queued_limit
             + (select count(*) from lease where lease.owner_id = %(owner)s))
     for no key update of a
-), keyed as (
-    insert into idempotency_key (owner_id, key, fingerprint, job_id)
-    select owner_id, %(key)s, %(fingerprint)s, %(job)s from room where %(key)s is not null
-    on conflict do nothing
-    returning job_id
-), entered as (
-    select room.* from room where %(key)s is null or exists (select 1 from keyed)
-), reserved as (
-    update account a set balance = a.balance - %(credits)s, held = a.held + %(credits)s,
-        live_count = a.live_count + 1
-    from entered where a.owner_id = entered.owner_id
+)/*claims*/, entered as (
+    select room.* from room /*claimed*/
+), reserved as ({ledger.RESERVE_BALANCE}
 ), created as (
     insert into job (id, owner_id, tier_id, state, attempt, failed_count, version, prompt, model,
-        seconds, size, seed, estimate, idempotency_key, retry_of, credits_reserved,
-        credits_charged, progress, video_url, thumbnail_url, error_code, error_message)
+        seconds, size, seed, estimate, idempotency_key, retry_of, start_by, finish_by,
+        credits_reserved, credits_charged, progress, video_url, thumbnail_url, error_code,
+        error_message)
     select %(job)s, owner_id, tier_id, 'queued', 0, 0, 1, %(prompt)s, %(model)s,
-        %(seconds)s, %(size)s, %(seed)s, %(estimate)s, %(key)s, %(retry_of)s, %(credits)s,
-        0, 0, '', '', '', ''
+        %(seconds)s, %(size)s, %(seed)s, %(estimate)s, %(key)s, %(retry_of)s,
+        now() + make_interval(secs => %(start_within)s),
+        now() + make_interval(secs => %(finish_within)s),
+        %(credits)s, 0, 0, '', '', '', ''
     from entered
     returning id, owner_id
 ), noted as (
     insert into job_transition (job_id, version, from_state, to_state, attempt, cause)
     select id, 1, '', 'queued', 0, 'owner' from created
-), held as (
-    insert into ledger_entry (account_id, job_id, kind, balance_delta, held_delta, reason)
-    select owner_id, id, 'reserve', -%(credits)s, %(credits)s, 'submission' from created
+), held as ({ledger.RESERVE_ENTRY}
 ), waiting as (
     insert into backlog (job_id, owner_id, line_id, cost)
     select %(job)s, owner_id, line_id, %(estimate)s from entered
@@ -74,37 +89,116 @@ select (select count(*) from room), (select count(*) from entered), (select tier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The job of a request, and whether an earlier request of the same key had made it."""
+    """The job of a request, and whether an equal request had made it so many seconds ago."""
 
     job_id: JobId
     is_replay: bool
+    seconds_ago: float = 0.0
 
 
 def submit(
     request: VideoRequest,
     *,
     owner_id: UUID,
-    key: str | None = None,
+    claim: Claim = _NO_CLAIM,
     retry_of: UUID | None = None,
 ) -> Accepted:
     """Accept a request, or refuse it and write nothing.
 
-    The same key and request give back the same job. Raises QuotaExceeded, KeyReused.
+    A request that its claim knows gives back the earlier job. Raises QuotaExceeded, KeyReused, and when
+    another submission of the account does not end in time StillInProgress or Busy.
     """
     job_id = new_job_id()
+    try:
+        has_room, is_entered, tier = _enter(
+            request, job_id=job_id, owner_id=owner_id, claim=claim, retry_of=retry_of
+        )
+    except OperationalError as error:
+        if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+            raise
+        raise (Busy() if claim.key is None else StillInProgress(claim.key)) from error
+    if is_entered:
+        SUBMISSIONS.labels(tier=tier, outcome="accepted").inc()
+        return Accepted(job_id=job_id, is_replay=False)
+    if earlier := idempotency.find(claim, request=request, owner_id=owner_id):
+        return Accepted(job_id=earlier.job_id, is_replay=True, seconds_ago=earlier.seconds_ago)
+    if has_room:
+        raise AssertionError("A submission found room and was neither entered nor a replay.")
+    if ledger.grant_months(limit=1, owner_id=owner_id):
+        return submit(request, owner_id=owner_id, claim=claim, retry_of=retry_of)
+    raise _refusal(request, owner_id=owner_id)
+
+
+def retry(job_id: UUID, *, owner_id: UUID) -> Accepted:
+    """Submit an ended job's request again: a new job with a reservation of its own, one per ended job.
+
+    Raises JobMissing, InvalidFields when no pool can make it any more, RetryRefused when it has not
+    ended or has a video, and what `submit` raises.
+    """
+    job = Job.objects.filter(id=job_id, owner_id=owner_id).first()
+    if job is None:
+        raise JobMissing(job_id)
+    state = JobState(job.state)
+    if state not in TERMINAL or state is JobState.SUCCEEDED:
+        raise RetryRefused(job_id=job_id, current=state)
+    return submit(
+        requests.read(requests.of_job(job).fields()),
+        owner_id=owner_id,
+        claim=Claim.by_retried_job(job_id),
+        retry_of=job_id,
+    )
+
+
+def _enter(
+    request: VideoRequest,
+    *,
+    job_id: JobId,
+    owner_id: UUID,
+    claim: Claim,
+    retry_of: UUID | None,
+) -> tuple[int, int, str]:
+    # Two claims must both hold or neither: only then is there something to take back.
+    has_two = claim.key is not None and claim.content is not None
+    try:
+        with transaction.atomic() if has_two else nullcontext():
+            found = _execute(
+                request, job_id=job_id, owner_id=owner_id, claim=claim, retry_of=retry_of
+            )
+            if has_two and not found[1]:
+                transaction.set_rollback(True)
+    except IntegrityError as error:
+        # The claim is gone after its days, and the job still knows its key.
+        if "job_one_per_key" not in str(error):
+            raise
+        return 1, 0, ""
+    return found
+
+
+def _execute(
+    request: VideoRequest,
+    *,
+    job_id: JobId,
+    owner_id: UUID,
+    claim: Claim,
+    retry_of: UUID | None,
+) -> tuple[int, int, str]:
     with connection.cursor() as cursor:
         cursor.execute(
-            _SUBMIT,
+            _statement(has_key=claim.key is not None, has_content=claim.content is not None),
             {
                 "owner": owner_id,
                 "job": job_id,
-                "key": key,
+                "key": claim.key,
+                "content": claim.content,
+                "window": claim.window,
                 "fingerprint": request.fingerprint(),
                 "prompt": request.prompt,
                 "model": request.model,
                 "seconds": request.seconds,
                 "size": request.size,
                 "seed": request.seed,
+                "start_within": request.start_within,
+                "finish_within": request.finish_within,
                 "estimate": request.estimate,
                 "credits": request.credits,
                 "retry_of": retry_of,
@@ -112,24 +206,18 @@ def submit(
                 "payload": json.dumps({"state": "queued", "version": 1}),
             },
         )
-        has_room, is_entered, tier = _one(cursor)
-    if is_entered:
-        SUBMISSIONS.labels(tier=tier, outcome="accepted").inc()
-        return Accepted(job_id=job_id, is_replay=False)
-    if key is not None and (replay := _replay(key, request=request, owner_id=owner_id)):
-        return replay
-    if has_room:
-        raise AssertionError("A submission found room and was neither entered nor a replay.")
-    raise _refusal(request, owner_id=owner_id)
+        found: tuple[int, int, str] = cursor.fetchone()
+    return found
 
 
-def _replay(key: str, *, request: VideoRequest, owner_id: UUID) -> Accepted | None:
-    found = IdempotencyKey.objects.filter(owner_id=owner_id, key=key).first()
-    if found is None:
-        return None
-    if bytes(found.fingerprint) != request.fingerprint():
-        raise KeyReused(key)
-    return Accepted(job_id=JobId(found.job_id), is_replay=True)
+@cache
+def _statement(*, has_key: bool, has_content: bool) -> str:
+    claims = (_KEYED if has_key else "") + (_SAME if has_content else "")
+    names = [name for name, has in (("keyed", has_key), ("same", has_content)) if has]
+    claimed = " and ".join(f"exists (select 1 from {name})" for name in names)
+    return _SUBMIT.replace("/*claims*/", claims).replace(
+        "/*claimed*/", f"where {claimed}" if claimed else ""
+    )
 
 
 def _refusal(request: VideoRequest, *, owner_id: UUID) -> QuotaExceeded:
@@ -150,8 +238,3 @@ def _refusal(request: VideoRequest, *, owner_id: UUID) -> QuotaExceeded:
         message=f"Your {limit:,} places in line are taken. One frees when a video of yours starts.",
         retry_after_seconds=10,
     )
-
-
-def _one(cursor: Any) -> tuple[int, int, str]:
-    found: tuple[int, int, str] = cursor.fetchone()
-    return found

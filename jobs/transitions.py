@@ -1,9 +1,5 @@
 """Every legal move of a job, one function each. Nothing else writes a job's state.
 
-Note [Lock order]: account, lane, backlog row, job, outbox; several of a kind by ascending id. The grant
-takes no account. Whoever knows only the job reads its owner first (an owner never changes), locks in this
-order, and checks the state again under the job's lock.
-
 Note [One move]: lock, legal-move check, fence check, then one statement (_APPLY) that writes state,
 attempt, transition, settlement, slot and lane release and the event together.
 """
@@ -20,12 +16,18 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
-from jobs import credit_policy, events, retry_policy
+from jobs import credit_policy, events, ledger, locks, recoveries, retry_budget, retry_policy
 from jobs.backends.backend import Video
-from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
+from jobs.errors import (
+    AttemptSuperseded,
+    CancelFeeChanged,
+    JobMissing,
+    TransitionRefused,
+)
 from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Job
+from jobs.recoveries import Repair
 from jobs.states import HOLDING, MOVES, TERMINAL, JobState
 from notifications import outbox
 
@@ -62,15 +64,8 @@ with moved as (
 ), noted as (
     insert into job_transition (job_id, version, from_state, to_state, attempt, cause)
     select id, version, %(from)s, %(to)s, attempt, %(cause)s from moved
-), settled as (
-    insert into ledger_entry (account_id, job_id, kind, balance_delta, held_delta, reason)
-    select owner_id, id, case when credits_charged > 0 then 'capture' else 'release' end,
-        credits_reserved - credits_charged, -credits_reserved, %(cause)s
-    from moved where %(ends)s
-), paid as (
-    update account set balance = balance + credits_reserved - credits_charged,
-        held = held - credits_reserved, live_count = live_count - 1
-    from moved where account.owner_id = moved.owner_id and %(ends)s
+), settled as ({ledger.SETTLE_ENTRY}
+), paid as ({ledger.SETTLE_BALANCE}
 ), reopened as (
     update lane set
         state = case when lane.state = 2 then 1 else lane.state end,
@@ -90,6 +85,13 @@ with moved as (
     from moved
 )
 select version from moved
+"""
+_REQUEST_CANCEL: Final = """
+update job set cancel_requested_at = now(), cancel_fee = %s, version = version + 1
+where id = %s returning version
+"""
+_IS_OVERDUE: Final = """
+select (start_by <= now() and attempt = 0) is true, (finish_by <= now()) is true from job where id = %s
 """
 
 
@@ -116,85 +118,131 @@ def start(job_id: JobId, *, attempt: int) -> None:
         pass
 
 
-def succeed(job_id: JobId, *, attempt: int, video: Video) -> None:
+def succeed(job_id: JobId, *, attempt: int, video: Video, repair: Repair | None = None) -> None:
     """Record the finished video and charge it once. Refused if a newer attempt owns the job."""
-    with _moving(job_id, to=JobState.SUCCEEDED, cause="backend", attempt=attempt) as move:
+    with _moving(
+        job_id, to=JobState.SUCCEEDED, cause="backend", attempt=attempt, repair=repair
+    ) as move:
         move.outcome = "succeeded"
         move.video_url = video.url
         move.thumbnail_url = video.thumbnail_url
 
 
 def end_attempt(
-    job_id: JobId, *, attempt: int, failure: FailureKind, message: str, jitter: float
+    job_id: JobId,
+    *,
+    attempt: int,
+    failure: FailureKind,
+    message: str,
+    jitter: float,
+    repair: Repair | None = None,
 ) -> None:
     """Record that an attempt ended without a video: another try, or the job's end.
 
-    A job whose owner asked to cancel ends as canceled instead of being tried again.
+    A job that nobody waits for any more (cancel asked, time to finish passed) ends instead of being tried
+    again, at no charge: the fault was not its owner's. `message` is shown to the owner.
     """
-    with _moving(job_id, to=None, cause=failure.value, attempt=attempt) as move:
+    with _moving(job_id, to=None, cause=failure.value, attempt=attempt, repair=repair) as move:
         job = move.job
         job.failed_count += failure.counts
+        move.outcome = failure.value
+        move.owner_pays_time = False
+        move.error_code, move.error_message = failure.value, message
+        if job.is_cancel_requested:
+            _end_as_canceled(move, fee=0)
+            return
+        if _is_past_deadline(job):
+            _end_as_expired(move)
+            return
         decision = retry_policy.after(
             failure,
             failed_count=job.failed_count,
             max_attempts=settings.MAX_ATTEMPTS,
             jitter=jitter,
         )
-        move.outcome = failure.value
-        move.owner_pays_time = False
-        move.error_code, move.error_message = failure.value, message
-        if job.is_cancel_requested:
-            move.to = JobState.CANCELED
-            move.error_code, move.error_message = "canceled", "You cancelled it."
-        elif isinstance(decision, retry_policy.RetryAfter):
+        if isinstance(decision, retry_policy.GiveUp):
+            move.to = JobState.FAILED
+            if failure.is_retryable:
+                move.error_message += f" It was tried {job.failed_count} times."
+        else:
             move.to = JobState.QUEUED
             move.delay = decision.seconds
+            if failure.counts:
+                move.delay = max(move.delay, retry_budget.spend(str(job.pool_id)))
+
+
+def confirm_stop(job_id: JobId, *, attempt: int) -> None:
+    """Record that the backend stopped because the owner asked, or because the time to finish passed."""
+    with _moving(job_id, to=None, cause="owner", attempt=attempt) as move:
+        if move.job.is_cancel_requested:
+            move.outcome = "canceled"
+            _end_as_canceled(move, fee=move.job.cancel_fee or 0)
+        elif _is_past_deadline(move.job):
+            move.outcome = move.cause = "expired"
+            _end_as_expired(move)
         else:
-            move.to = JobState.FAILED
+            raise TransitionRefused(job_id=job_id, current=move.job.state, wanted=JobState.CANCELED)
 
 
-def confirm_cancel(job_id: JobId, *, attempt: int) -> None:
-    """Record that the backend stopped because the owner asked."""
-    with _moving(job_id, to=JobState.CANCELED, cause="owner", attempt=attempt) as move:
-        move.outcome = "canceled"
-        move.error_code, move.error_message = "canceled", "You cancelled it."
+def cancel(job_id: JobId, *, owner_id: UUID, agreed_fee: int | None = None) -> None:
+    """End a waiting job at once; ask a running one to stop. Refused when it has ended otherwise.
 
-
-def cancel(job_id: JobId, *, owner_id: UUID) -> None:
-    """End a waiting job at once; ask a running one to stop. Refused when it has ended otherwise."""
+    Raises CancelFeeChanged when it would cost more credits than the owner agreed to (None: any fee).
+    """
     with transaction.atomic():
-        _lock_owner(owner_id)
-        with connection.cursor() as cursor:
-            cursor.execute("delete from backlog where job_id = %s", [job_id])
-        job = _lock_job(job_id)
+        job = locks.waiting(job_id)
         if job.owner_id != owner_id:
             raise JobMissing(job_id)
         state = JobState(job.state)
         if state in HOLDING:
-            _request_cancel(job)
+            _request_cancel(job, agreed_fee=agreed_fee)
         elif state is not JobState.CANCELED:
-            _apply(
-                _checked(
-                    _Move(
-                        job=job,
-                        to=JobState.CANCELED,
-                        cause="owner",
-                        error_code="canceled",
-                        error_message="You cancelled it.",
-                    )
-                )
-            )
+            move = _Move(job=job, to=JobState.CANCELED, cause="owner")
+            _end_as_canceled(move, fee=0)
+            _apply(_checked(move))
 
 
-def _request_cancel(job: Job) -> None:
+def expire(job_id: JobId) -> None:
+    """End a waiting job whose time to start or to finish passed. Refused while there is time, or it runs."""
+    with transaction.atomic():
+        job = locks.waiting(job_id)
+        if JobState(job.state) is not JobState.QUEUED or not _is_past_deadline(job):
+            raise TransitionRefused(job_id=job_id, current=job.state, wanted=JobState.EXPIRED)
+        move = _Move(job=job, to=JobState.EXPIRED, cause="deadline")
+        _end_as_expired(move)
+        _apply(_checked(move))
+
+
+def _end_as_canceled(move: _Move, *, fee: int) -> None:
+    move.to = JobState.CANCELED
+    move.job.cancel_fee = fee
+    move.error_code, move.error_message = "canceled", "You cancelled it."
+
+
+def _end_as_expired(move: _Move) -> None:
+    move.to = JobState.EXPIRED
+    move.error_code = "expired"
+    move.error_message = (
+        "It did not start in time." if move.job.attempt == 0 else "It did not finish in time."
+    )
+
+
+def _is_past_deadline(job: Job) -> bool:
+    if job.start_by is None and job.finish_by is None:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_OVERDUE, [job.id])
+        return any(cursor.fetchone())
+
+
+def _request_cancel(job: Job, *, agreed_fee: int | None) -> None:
     if job.is_cancel_requested:
         return
+    fee = credit_policy.cancel_fee(JobState(job.state), reserved=job.credits_reserved)
+    if agreed_fee is not None and fee > agreed_fee:
+        raise CancelFeeChanged(job_id=job.id, fee=fee)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "update job set cancel_requested_at = now(), version = version + 1"
-            " where id = %s returning version",
-            [job.id],
-        )
+        cursor.execute(_REQUEST_CANCEL, [fee, job.id])
         (version,) = cursor.fetchone()
     outbox.record(
         events.CANCEL_REQUESTED,
@@ -205,15 +253,22 @@ def _request_cancel(job: Job) -> None:
 
 
 @contextmanager
-def _moving(job_id: JobId, *, to: JobState | None, cause: str, attempt: int) -> Iterator[_Move]:
+def _moving(
+    job_id: JobId,
+    *,
+    to: JobState | None,
+    cause: str,
+    attempt: int,
+    repair: Repair | None = None,
+) -> Iterator[_Move]:
     """Lock in order, refuse an illegal or outdated move, then write what the caller set.
 
     `to` may be None when only the caller can know it, under the lock.
     """
     with transaction.atomic():
         if to is None or to in TERMINAL:
-            _lock_owner(_owner_of(job_id))
-        job = _lock_job(job_id)
+            locks.owner(job_id)
+        job = locks.job(job_id)
         if attempt != job.attempt:
             raise AttemptSuperseded(job_id=job_id, attempt=attempt, current=job.attempt)
         if JobState(job.state) not in HOLDING:
@@ -222,6 +277,8 @@ def _moving(job_id: JobId, *, to: JobState | None, cause: str, attempt: int) -> 
         if to is not None:
             _checked(move)
         yield move
+        if repair is not None:
+            recoveries.record(repair, job_id=job_id, attempt=attempt, led_to=move.to)
         _apply(_checked(move))
 
 
@@ -235,7 +292,11 @@ def _checked(move: _Move) -> _Move:
 def _apply(move: _Move) -> None:
     job, ends = move.job, move.to in TERMINAL
     releases = JobState(job.state) in HOLDING and move.to not in HOLDING
-    charged = credit_policy.charge(move.to, reserved=job.credits_reserved) if ends else 0
+    charged = 0
+    if ends:
+        charged = credit_policy.charge(
+            move.to, reserved=job.credits_reserved, cancel_fee=job.cancel_fee or 0
+        )
     payload: dict[str, Any] = {"state": move.to.value, "attempt": job.attempt}
     if move.error_code:
         payload["error"] = {"code": move.error_code, "message": move.error_message}
@@ -265,25 +326,3 @@ def _apply(move: _Move) -> None:
         )
         if cursor.fetchone() is None:
             raise AssertionError(f"Job {job.id} changed under its own lock.")
-
-
-def _owner_of(job_id: JobId) -> UUID:
-    owner = Job.objects.filter(id=job_id).values_list("owner_id", flat=True).first()
-    if owner is None:
-        raise JobMissing(job_id)
-    return owner
-
-
-def _lock_owner(owner_id: UUID) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("select 1 from account where owner_id = %s for no key update", [owner_id])
-        cursor.execute(
-            "select 1 from lane where owner_id = %s order by line_id for no key update", [owner_id]
-        )
-
-
-def _lock_job(job_id: JobId) -> Job:
-    job = Job.objects.select_for_update(of=("self",), no_key=True).filter(id=job_id).first()
-    if job is None:
-        raise JobMissing(job_id)
-    return job

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 
-from jobs import transitions
-from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
-from jobs.failures import FailureKind
-from jobs.ids import JobId
+from jobs import idempotency, ledger, reconcile, transitions
+from jobs.errors import JobMissing, TransitionRefused
+from scheduler import run_times
 from scheduler.metrics import REPAIRS
 
 logger = logging.getLogger(__name__)
@@ -18,11 +17,35 @@ logger = logging.getLogger(__name__)
 _BATCH: Final = 200
 # Batches in one tick, so that a tick ends and the next one goes on.
 _BATCHES: Final = 20
+# Between two questions about one attempt, seconds.
+_ASK_AGAIN_AFTER: Final = 30.0
 
 _SILENT: Final = """
-select expires_at::text, job_id, attempt from lease
+select expires_at::text, job_id, attempt, picked_up_at is not null from lease
 where expires_at < now() and (expires_at, job_id) > (%s, %s)
 order by expires_at, job_id limit %s
+"""
+_LONG: Final = """
+select lease.job_id, lease.attempt, job.estimate, r.count, r.p99,
+    extract(epoch from now() - coalesce(a.started_at, lease.picked_up_at))::float8
+from lease
+join job on job.id = lease.job_id
+join attempt a on a.job_id = lease.job_id and a.number = lease.attempt
+left join run_time r on r.pool_name = lease.pool_id and r.model = job.model
+    and r.seconds = job.seconds and r.size = job.size
+where lease.job_id > %(after)s and lease.expires_at >= now()
+    and coalesce(a.started_at, lease.picked_up_at) < now() - make_interval(secs => %(grace)s)
+    and (lease.questioned_at is null
+        or lease.questioned_at < now() - make_interval(secs => %(again)s))
+order by lease.job_id limit %(limit)s
+"""
+_PAST_START: Final = """
+select id from job where state = 'queued' and start_by <= now() and attempt = 0
+order by start_by limit %s
+"""
+_PAST_FINISH: Final = """
+select id from job where finished_at is null and finish_by <= now() and state = 'queued'
+order by finish_by limit %s
 """
 _DUE: Final = """
 select job.id, job.owner_id, line.id, job.estimate
@@ -53,46 +76,93 @@ where line.id = lane.line_id and tier.name = line.tier_id and lane.state <> 1
     and (tier.running_limit is null or tier.running_limit >
         (select count(*) from lease where lease.owner_id = lane.owner_id))
 """
+# Learned anew from the latest moves, so that no mark of what was read must be kept. A few generations of
+# today do not overrule the many that were learned from before.
+_LEARN: Final = """
+with recent as (
+    select a.pool, j.model, j.seconds, j.size,
+        extract(epoch from a.ended_at - a.started_at)::float8 as took
+    from job_transition t
+    join attempt a on a.job_id = t.job_id and a.number = t.attempt
+    join job j on j.id = t.job_id
+    where t.id > (select coalesce(max(id), 0) from job_transition) - %(moves)s
+        and t.to_state = 'succeeded' and a.outcome = 'succeeded' and a.started_at is not null
+)
+insert into run_time as known (pool_name, model, seconds, size, count, median, p99)
+select pool, model, seconds, size, count(*),
+    percentile_disc(0.5) within group (order by took),
+    percentile_disc(0.99) within group (order by took)
+from recent group by pool, model, seconds, size
+on conflict (pool_name, model, seconds, size) do update set
+    count = excluded.count, median = excluded.median, p99 = excluded.p99, updated_at = now()
+where excluded.count >= least(known.count, 20)
+"""
+# Moves that learning looks back on.
+_LOOK_BACK: Final = 20_000
 _FIRST: Final = ("-infinity", "00000000-0000-0000-0000-000000000000")
 
 
 def rescue_silent_workers(jitter: Callable[[], float]) -> int:
-    """End attempts whose lease ran out: their worker died, hangs, or lost its connection."""
+    """Recover attempts whose lease ran out: their worker died, hangs, or never took them."""
     rescued, after = 0, _FIRST
     for _ in range(_BATCHES):
-        with connection.cursor() as cursor:
-            cursor.execute(_SILENT, [*after, _BATCH])
-            rows = cursor.fetchall()
-        for expires_at, job_id, attempt in rows:
+        rows = _rows(_SILENT, [*after, _BATCH])
+        for expires_at, job_id, attempt, is_taken in rows:
             after = (expires_at, str(job_id))
-            rescued += _rescue(job_id, attempt=attempt, jitter=jitter())
+            rescued += reconcile.recover(
+                job_id, attempt=attempt, is_taken=is_taken, jitter=jitter()
+            )
         if len(rows) < _BATCH:
             break
-    return rescued
+    return _counted("rescue_silent_workers", rescued)
 
 
-def _rescue(job_id: JobId, *, attempt: int, jitter: float) -> int:
-    try:
-        transitions.end_attempt(
-            job_id,
-            attempt=attempt,
-            failure=FailureKind.WORKER_LOST,
-            message="The GPU stopped answering. It goes to another one; you are not charged twice.",
-            jitter=jitter,
+def question_long_runs(jitter: Callable[[], float]) -> int:
+    """Ask after attempts that run far longer than is normal, and end those that are over or hopeless."""
+    ended, after = 0, _FIRST[1]
+    for _ in range(_BATCHES):
+        rows = _rows(
+            _LONG,
+            {
+                "after": after,
+                "grace": run_times.SHORTEST_GRACE,
+                "again": _ASK_AGAIN_AFTER,
+                "limit": _BATCH,
+            },
         )
-    except (AttemptSuperseded, TransitionRefused, JobMissing) as refusal:
-        logger.info("rescue_not_needed", extra={"job": str(job_id), "reason": str(refusal)})
-        return 0
-    REPAIRS.labels(sweep="rescue_silent_workers").inc()
-    logger.warning("silent_worker_rescued", extra={"job": str(job_id), "attempt": attempt})
-    return 1
+        for job_id, attempt, estimate, count, p99, ran_for in rows:
+            after = str(job_id)
+            learned = None if count is None else run_times.Learned(count=count, p99=p99)
+            patience = run_times.patience(learned, estimate=estimate)
+            if ran_for > patience.question:
+                ended += reconcile.question(
+                    job_id,
+                    attempt=attempt,
+                    is_hopeless=ran_for > patience.give_up,
+                    jitter=jitter(),
+                )
+        if len(rows) < _BATCH:
+            break
+    return _counted("question_long_runs", ended)
+
+
+def expire_waiting() -> int:
+    """End waiting jobs whose time to start or to finish passed. Running ones stop by themselves."""
+    expired = 0
+    for statement in (_PAST_START, _PAST_FINISH):
+        for (job_id,) in _rows(statement, [_BATCH]):
+            try:
+                transitions.expire(job_id)
+            except (TransitionRefused, JobMissing) as refusal:
+                logger.info("expiry_not_needed", extra={"job": str(job_id), "reason": str(refusal)})
+            else:
+                expired += 1
+    return _counted("expire_waiting", expired)
 
 
 def return_due_retries() -> int:
     """Put jobs whose next attempt is due back into their line, at their old place."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DUE, [_BATCH])
-        rows = cursor.fetchall()
+    rows = _rows(_DUE, [_BATCH])
     for job_id, owner_id, line_id, estimate in rows:
         values = {"job": job_id, "owner": owner_id, "line": line_id, "cost": estimate}
         with transaction.atomic(durable=True), connection.cursor() as cursor:
@@ -105,8 +175,43 @@ def reopen_lanes() -> int:
     """Open lanes that were left closed although a job of theirs could run."""
     with connection.cursor() as cursor:
         cursor.execute(_REOPEN)
-        repaired = int(cursor.rowcount)
+        repaired = _counted("reopen_lanes", int(cursor.rowcount))
     if repaired:
-        REPAIRS.labels(sweep="reopen_lanes").inc(repaired)
         logger.warning("lanes_reopened", extra={"count": repaired})
+    return repaired
+
+
+def learn_run_times() -> int:
+    """Learn what is normal from the latest generations; say how many kinds were learned."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LEARN, {"moves": _LOOK_BACK})
+        return int(cursor.rowcount)
+
+
+def grant_months() -> int:
+    """Give this month's credits to every account that lacks them."""
+    granted = 0
+    for _ in range(_BATCHES):
+        batch = ledger.grant_months(limit=_BATCH)
+        granted += batch
+        if batch < _BATCH:
+            break
+    return granted
+
+
+def forget_keys() -> int:
+    """Drop the answers of idempotency keys that are older than they are kept for."""
+    return idempotency.forget(limit=_BATCH * _BATCHES)
+
+
+def _rows(statement: str, values: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _counted(sweep: str, repaired: int) -> int:
+    if repaired:
+        REPAIRS.labels(sweep=sweep).inc(repaired)
     return repaired

@@ -1,6 +1,7 @@
 """Celery's entry points into the sweeps. Beat rings them; the tick's row decides who runs."""
 
 import random
+from collections.abc import Callable
 
 from celery import shared_task
 
@@ -9,25 +10,64 @@ from scheduler import sweeps, ticks
 # Seconds between two runs; beat's table reads them.
 RESCUE_EVERY = 2.0
 RETURN_EVERY = 1.0
+EXPIRE_EVERY = 2.0
+QUESTION_EVERY = 5.0
 REOPEN_EVERY = 10.0
+LEARN_EVERY = 60.0
+GRANT_EVERY = 60.0
+FORGET_EVERY = 300.0
 
 
 @shared_task(name="scheduler.rescue_silent_workers", ignore_result=True)
 def rescue_silent_workers() -> None:
-    """End attempts whose lease ran out."""
-    if ticks.claim("rescue_silent_workers", period=RESCUE_EVERY):
-        sweeps.rescue_silent_workers(random.random)
+    """Recover attempts whose lease ran out."""
+    _once(
+        "rescue_silent_workers", RESCUE_EVERY, lambda: sweeps.rescue_silent_workers(random.random)
+    )
+
+
+@shared_task(name="scheduler.question_long_runs", ignore_result=True)
+def question_long_runs() -> None:
+    """Ask after attempts that run far longer than is normal."""
+    _once("question_long_runs", QUESTION_EVERY, lambda: sweeps.question_long_runs(random.random))
+
+
+@shared_task(name="scheduler.expire_waiting", ignore_result=True)
+def expire_waiting() -> None:
+    """End waiting jobs whose time passed."""
+    _once("expire_waiting", EXPIRE_EVERY, sweeps.expire_waiting)
 
 
 @shared_task(name="scheduler.return_due_retries", ignore_result=True)
 def return_due_retries() -> None:
     """Put jobs whose next attempt is due back into their line."""
-    if ticks.claim("return_due_retries", period=RETURN_EVERY):
-        sweeps.return_due_retries()
+    _once("return_due_retries", RETURN_EVERY, sweeps.return_due_retries)
 
 
 @shared_task(name="scheduler.reopen_lanes", ignore_result=True)
 def reopen_lanes() -> None:
     """Open lanes that were left closed."""
-    if ticks.claim("reopen_lanes", period=REOPEN_EVERY):
-        sweeps.reopen_lanes()
+    _once("reopen_lanes", REOPEN_EVERY, sweeps.reopen_lanes)
+
+
+@shared_task(name="scheduler.learn_run_times", ignore_result=True)
+def learn_run_times() -> None:
+    """Learn how long generations take."""
+    _once("learn_run_times", LEARN_EVERY, sweeps.learn_run_times)
+
+
+@shared_task(name="scheduler.grant_months", ignore_result=True)
+def grant_months() -> None:
+    """Give this month's credits."""
+    _once("grant_months", GRANT_EVERY, sweeps.grant_months)
+
+
+@shared_task(name="scheduler.forget_keys", ignore_result=True)
+def forget_keys() -> None:
+    """Drop old idempotency keys."""
+    _once("forget_keys", FORGET_EVERY, sweeps.forget_keys)
+
+
+def _once(name: str, period: float, sweep: Callable[[], int]) -> None:
+    if ticks.claim(name, period=period):
+        sweep()

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from jobs import requests, seeds, submission
+from jobs import requests, seeds, submission, transitions
 from jobs.backends.backend import Video
+from jobs.idempotency import Claim
 from jobs.ids import JobId
 from jobs.models import Job, Lease
 from scheduler import dispatch
@@ -52,14 +53,36 @@ def a_request(prompt: str = "a whale", *, seconds: int = 4) -> requests.VideoReq
     return requests.read({"prompt": prompt, "seconds": seconds})
 
 
+def submit(
+    owner: Person, prompt: str = "a whale", *, key: str | None = None
+) -> submission.Accepted:
+    return submission.submit(a_request(prompt), owner_id=owner.id, claim=Claim.by_key(key))
+
+
 def queued(owner: Person, prompt: str = "a whale") -> JobId:
-    return submission.submit(a_request(prompt), owner_id=owner.id).job_id
+    return submit(owner, prompt).job_id
 
 
 def dispatched(owner: Person) -> Job:
     job_id = queued(owner)
     dispatch.grant_free_slots()
     return Job.objects.get(id=job_id)
+
+
+def running(owner: Person) -> Job:
+    job = dispatched(owner)
+    transitions.start(JobId(job.id), attempt=job.attempt)
+    return Job.objects.get(id=job.id)
+
+
+def succeeded(owner: Person) -> Job:
+    job = running(owner)
+    transitions.succeed(JobId(job.id), attempt=job.attempt, video=VIDEO)
+    return Job.objects.get(id=job.id)
+
+
+def past_deadline(job_id: UUID, *, field: str = "finish_by") -> None:
+    Job.objects.filter(id=job_id).update(**{field: "2020-01-01T00:00:00Z"})
 
 
 def expire_lease(job_id: UUID) -> None:

@@ -6,8 +6,13 @@ from scheduler import tasks
 
 _TABLE = (
     (tasks.rescue_silent_workers, tasks.RESCUE_EVERY),
+    (tasks.question_long_runs, tasks.QUESTION_EVERY),
+    (tasks.expire_waiting, tasks.EXPIRE_EVERY),
     (tasks.return_due_retries, tasks.RETURN_EVERY),
     (tasks.reopen_lanes, tasks.REOPEN_EVERY),
+    (tasks.learn_run_times, tasks.LEARN_EVERY),
+    (tasks.grant_months, tasks.GRANT_EVERY),
+    (tasks.forget_keys, tasks.FORGET_EVERY),
 )
 
 SCHEDULE: dict[str, dict[str, Any]] = {

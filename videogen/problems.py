@@ -11,10 +11,14 @@ from rest_framework.views import set_rollback
 
 from jobs.errors import (
     AttemptSuperseded,
+    Busy,
+    CancelFeeChanged,
     JobError,
     JobMissing,
     KeyReused,
     QuotaExceeded,
+    RetryRefused,
+    StillInProgress,
     TransitionRefused,
 )
 from jobs.requests import InvalidFields
@@ -23,8 +27,12 @@ _STATUS: Final[Mapping[type[JobError], int]] = {
     JobMissing: 404,
     TransitionRefused: 409,
     AttemptSuperseded: 409,
+    CancelFeeChanged: 409,
+    RetryRefused: 409,
     KeyReused: 422,
     QuotaExceeded: 429,
+    StillInProgress: 409,
+    Busy: 503,
 }
 _TITLES: Final = {
     400: "The request cannot be read",
@@ -38,6 +46,7 @@ _TITLES: Final = {
     415: "Send JSON",
     422: "The key was used for another request",
     429: "Too many for now",
+    503: "Not possible at this moment",
 }
 
 
@@ -75,8 +84,8 @@ def _refusal(error: JobError, *, status: int) -> Response:
     headers = {}
     if isinstance(error, QuotaExceeded):
         extra = {"limit": error.limit, "value": error.value}
-        if error.retry_after_seconds is not None:
-            headers["Retry-After"] = str(error.retry_after_seconds)
+    if (wait := getattr(error, "retry_after_seconds", None)) is not None:
+        headers["Retry-After"] = str(wait)
     return _problem(status, code=error.code, detail=str(error), headers=headers, **extra)
 
 

@@ -156,6 +156,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat")
 LEASE_SECONDS = env.number("LEASE_SECONDS", 30)
 HEARTBEAT_SECONDS = env.number("HEARTBEAT_SECONDS", 10)
 MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3)
+# The answer of an idempotency key is kept this long: 7 days. Its job refuses a second charge for ever.
+IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
 # Where the preview renderer puts its files, and how browsers address them.
 PREVIEW_ROOT = DATA_DIR / "previews"
 PREVIEW_URL = f"{PUBLIC_URL}/previews"

@@ -41,6 +41,8 @@ class StopReason(StrEnum):
 
     # Its owner asked.
     CANCELED = "canceled"
+    # The time by which its owner wanted it has passed.
+    DEADLINE = "deadline"
     # The lease could not be renewed, or belongs to a newer attempt.
     LEASE_LOST = "lease_lost"
     # This worker is shutting down.
@@ -64,6 +66,37 @@ class BackendError(Exception):
         self.message = message
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The backend has the video."""
+
+    video: Video
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The backend ended without a video. `message` is written for the job's owner."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillRunning:
+    """The backend works on it, or says so."""
+
+    percent: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """The backend does not know it: it never arrived, was forgotten, or died with its worker."""
+
+
+# What a backend says of an attempt when it is asked.
+Sighting = Finished | Failed | StillRunning | Gone
+
+
 class Control(Protocol):
     """What a synchronous backend tells its attempt, and asks of it."""
 
@@ -80,5 +113,11 @@ class Control(Protocol):
 class Backend(Protocol):
     """A backend that generates within the call."""
 
+    # Whether a generation dies with the worker that waits for it.
+    runs_in_worker: bool
+
     def generate(self, order: Order, control: Control) -> Video:
         """Make the video. Raises BackendError or Stopped."""
+
+    def look(self, order: Order) -> Sighting:
+        """Say what became of an order, asked by somebody else than its worker. Raises BackendError."""

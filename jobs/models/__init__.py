@@ -7,23 +7,30 @@ from jobs.models.job import Job
 from jobs.models.lease import Lease
 from jobs.models.ledger import EntryKind, LedgerEntry
 from jobs.models.line import Backlog, Lane, LaneState, Line
-from jobs.models.pool import Pool, PoolState
+from jobs.models.pool import Pool, PoolState, RetryBudget, RunTime
+from jobs.models.recovery import Cause, LateResult, Recovery, Truth
 from jobs.models.tier import Tier
 
 __all__ = [
     "Account",
     "Attempt",
     "Backlog",
+    "Cause",
     "EntryKind",
     "IdempotencyKey",
     "Job",
     "JobTransition",
     "Lane",
     "LaneState",
+    "LateResult",
     "Lease",
     "LedgerEntry",
     "Line",
     "Pool",
     "PoolState",
+    "Recovery",
+    "RetryBudget",
+    "RunTime",
     "Tier",
+    "Truth",
 ]

@@ -20,9 +20,12 @@ class Account(models.Model):
     held = models.BigIntegerField(default=0)
     # Jobs that have not ended.
     live_count = models.PositiveIntegerField(default=0)
+    # The last month whose credits were granted, as YYYY-MM in UTC.
+    granted_month = models.CharField(max_length=7, blank=True, default="")
 
     class Meta:
         db_table = "account"
+        indexes = [models.Index(name="account_by_granted_month", fields=["granted_month"])]
         constraints = [
             models.CheckConstraint(name="account_never_overdrawn", condition=Q(balance__gte=0)),
             models.CheckConstraint(name="account_held_not_negative", condition=Q(held__gte=0)),

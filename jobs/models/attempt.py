@@ -15,13 +15,14 @@ class Attempt(models.Model):
     number = models.PositiveSmallIntegerField()
     # Names, not keys: the record outlives the pool.
     pool = models.CharField(max_length=64)
+    slot = models.PositiveIntegerField()
     worker = models.CharField(max_length=128, blank=True, default="")
     node = models.CharField(max_length=128, blank=True, default="")
     backend_job_id = models.CharField(max_length=255, blank=True, default="")
     granted_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-    # How it ended: succeeded, canceled, or a failure's kind; empty while it lives.
+    # How it ended: succeeded, canceled, expired, or a failure's kind; empty while it lives.
     outcome = models.CharField(max_length=32, blank=True, default="")
     detail = models.TextField(blank=True, default="")
 

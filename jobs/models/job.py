@@ -49,6 +49,11 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
+    # What the owner was told that the cancel costs, when it was asked for.
+    cancel_fee = models.PositiveIntegerField(null=True)
+    # The job expires when it has not started, or not finished, by then.
+    start_by = models.DateTimeField(null=True)
+    finish_by = models.DateTimeField(null=True)
 
     # Where the last attempt ran.
     pool = models.ForeignKey(Pool, null=True, on_delete=models.PROTECT, db_index=False)
@@ -69,12 +74,25 @@ class Job(models.Model):
             models.Index(
                 name="job_due", fields=["due_at"], condition=Q(state="queued", due_at__isnull=False)
             ),
+            models.Index(
+                name="job_start_by",
+                fields=["start_by"],
+                condition=Q(state="queued", start_by__isnull=False),
+            ),
+            models.Index(
+                name="job_finish_by",
+                fields=["finish_by"],
+                condition=Q(finished_at__isnull=True, finish_by__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
                 name="job_one_per_key",
                 fields=["owner", "idempotency_key"],
                 condition=Q(idempotency_key__isnull=False),
+            ),
+            models.UniqueConstraint(
+                name="job_one_retry", fields=["retry_of"], condition=Q(retry_of__isnull=False)
             ),
             models.CheckConstraint(name="job_state_known", condition=Q(state__in=JobState.values)),
             models.CheckConstraint(

@@ -22,6 +22,8 @@ class Lease(models.Model):
     picked_up_at = models.DateTimeField(null=True)
     worker = models.CharField(max_length=128, blank=True, default="")
     percent = models.PositiveSmallIntegerField(null=True)
+    # When a sweep last asked the backend about an attempt that takes too long.
+    questioned_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "lease"

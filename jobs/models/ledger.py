@@ -1,8 +1,8 @@
-"""Credit entries: append-only, at most one reservation and one settlement a job."""
+"""Credit entries: append-only and double-entry, at most one reservation and one settlement a job."""
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class EntryKind(models.TextChoices):
@@ -23,11 +23,15 @@ class LedgerEntry(models.Model):
     # No foreign key: an insert must not lock the job row.
     job_id = models.UUIDField(null=True)
     kind = models.CharField(max_length=8, choices=EntryKind)
-    # What the entry does to the balance and to what is held.
+    # The three legs, which sum to zero: what the owner may spend, what live jobs hold, and the house,
+    # which issues grants and earns charges.
     balance_delta = models.BigIntegerField()
     held_delta = models.BigIntegerField()
-    # Makes a grant happen once: the month, or an operator's request id.
+    house_delta = models.BigIntegerField()
+    # Why, in words or as the cause of the move that settled it.
     reason = models.CharField(max_length=200)
+    # Makes a grant happen once: the month, or an operator's request.
+    reference = models.CharField(max_length=64, blank=True, default="")
     recorded_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
 
     class Meta:
@@ -43,7 +47,18 @@ class LedgerEntry(models.Model):
                 condition=Q(kind__in=["capture", "release"]),
             ),
             models.UniqueConstraint(
-                name="ledger_one_grant", fields=["account", "reason"], condition=Q(kind="grant")
+                name="ledger_one_grant", fields=["account", "reference"], condition=Q(kind="grant")
+            ),
+            models.CheckConstraint(
+                name="ledger_double_entry",
+                condition=Q(balance_delta=-F("held_delta") - F("house_delta")),
+            ),
+            models.CheckConstraint(
+                name="ledger_legs_of_kind",
+                condition=Q(kind="grant", held_delta=0, balance_delta__gte=0)
+                | Q(kind="reserve", house_delta=0, held_delta__gte=0)
+                | Q(kind="capture", house_delta__gte=0, held_delta__lte=0)
+                | Q(kind="release", house_delta=0, held_delta__lte=0),
             ),
             models.CheckConstraint(
                 name="ledger_kind_known", condition=Q(kind__in=EntryKind.values)

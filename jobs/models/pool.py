@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 
 class PoolState(models.TextChoices):
@@ -44,3 +45,35 @@ class Pool(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RetryBudget(models.Model):
+    """How many retries a pool may still cause at once; below zero, the next ones come later."""
+
+    pool = models.OneToOneField(Pool, primary_key=True, on_delete=models.CASCADE)
+    tokens = models.FloatField()
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "retry_budget"
+
+    def __str__(self) -> str:
+        return f"{self.pool_id}: {self.tokens:.1f}"
+
+
+class RunTime(models.Model):
+    """What a pool's recent generations of one kind took, seconds, learned from those that succeeded."""
+
+    pk = models.CompositePrimaryKey("pool_name", "model", "seconds", "size")
+    pool_name = models.CharField(max_length=64)
+    model = models.CharField(max_length=64)
+    seconds = models.PositiveSmallIntegerField()
+    size = models.CharField(max_length=16)
+    # How many it was learned from.
+    count = models.PositiveIntegerField()
+    median = models.FloatField()
+    p99 = models.FloatField()
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "run_time"

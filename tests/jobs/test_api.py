@@ -27,7 +27,7 @@ def test_a_submit_answers_202_with_the_job() -> None:
     body = response.json()
     assert response.status_code == 202
     assert (body["state"], body["progress"], body["video_url"]) == ("queued", 0, None)
-    assert body["credits"] == {"reserved": 8, "charged": 0}
+    assert body["credits"] == {"reserved": 8, "charged": 0, "cancel_fee": 0}
     assert set(body["waiting"]) == {
         "reason",
         "sentence",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs import credit_policy, retry_policy
-from jobs.failures import FailureKind
+from jobs import credit_policy, retry_policy, states
+from jobs.failures import FailureKind, Fault
 from jobs.retry_policy import GiveUp, RetryAfter
 from jobs.states import JobState
 
@@ -51,11 +51,69 @@ def test_every_failure_is_told_in_words() -> None:
     assert all(kind.sentence.endswith(".") for kind in FailureKind)
 
 
-def test_only_a_finished_video_is_charged() -> None:
-    charged = {state: credit_policy.charge(state, reserved=7) for state in JobState}
+def test_every_failure_is_somebody_s_fault() -> None:
+    assert {kind.fault for kind in FailureKind} == set(Fault)
+    assert not any(
+        kind.is_retryable
+        for kind in FailureKind
+        if kind.fault in {Fault.OWNER, Fault.CONTENT_POLICY}
+    )
 
-    assert charged.pop(JobState.SUCCEEDED) == 7
-    assert set(charged.values()) == {0}
+
+def test_what_an_end_costs() -> None:
+    charged = {
+        state: credit_policy.charge(state, reserved=7, cancel_fee=3) for state in states.TERMINAL
+    }
+
+    assert charged == {
+        JobState.SUCCEEDED: 7,
+        JobState.CANCELED: 3,
+        JobState.FAILED: 0,
+        JobState.EXPIRED: 0,
+    }
+    assert credit_policy.charge(JobState.CANCELED, reserved=2, cancel_fee=3) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "reserved", "fee"),
+    [
+        (JobState.QUEUED, 24, 0),
+        (JobState.DISPATCHED, 24, 0),
+        (JobState.RUNNING, 24, 10),
+        (JobState.RUNNING, 1, 0),
+        (JobState.RUNNING, 0, 0),
+    ],
+)
+def test_a_cancel_costs_a_share_only_once_a_gpu_works_on_it(
+    state: JobState, reserved: int, fee: int
+) -> None:
+    assert credit_policy.cancel_fee(state, reserved=reserved) == fee
+
+
+def _retries(count: int, *, slots: int, apart: float) -> list[float]:
+    tokens, waits = retry_policy.full_budget(slots=slots), []
+    for _ in range(count):
+        tokens, wait = retry_policy.spend(tokens=tokens, idle_seconds=apart, slots=slots)
+        waits.append(wait)
+    return waits
+
+
+def test_a_pool_may_lose_all_its_slots_once_without_a_wait() -> None:
+    assert _retries(100, slots=100, apart=0) == [0.0] * 100
+
+
+def test_retries_beyond_the_budget_come_later_one_after_the_other() -> None:
+    waits = _retries(10, slots=1, apart=0)
+
+    # Five at once, then one a minute, and none waits beyond five minutes.
+    assert waits == pytest.approx([0, 0, 0, 0, 0, 60, 120, 180, 240, 300])
+    assert max(_retries(50, slots=1, apart=0)) == pytest.approx(300)
+
+
+def test_a_budget_comes_back_and_never_grows_beyond_full() -> None:
+    assert _retries(40, slots=10, apart=60) == [0.0] * 40
+    left, _ = retry_policy.spend(tokens=0, idle_seconds=1e6, slots=10)
+    assert left == retry_policy.full_budget(slots=10) - 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import pytest
 
-from jobs import submission
 from jobs.errors import KeyReused, QuotaExceeded
 from jobs.models import (
     Account,
@@ -15,7 +14,7 @@ from jobs.models import (
     Line,
 )
 from notifications.models import OutboxEvent
-from tests.factories import a_request, ann, bob
+from tests.factories import ann, bob, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +28,7 @@ def test_a_submission_writes_everything_at_once() -> None:
     owner = ann()
     balance = Account.objects.get(owner_id=owner.id).balance
 
-    accepted = submission.submit(a_request(), owner_id=owner.id, key="k1")
+    accepted = submit(owner, key="k1")
 
     job = Job.objects.get(id=accepted.job_id)
     account = Account.objects.get(owner_id=owner.id)
@@ -41,10 +40,10 @@ def test_a_submission_writes_everything_at_once() -> None:
 
 def test_the_same_key_gives_the_same_job_and_charges_once() -> None:
     owner = ann()
-    first = submission.submit(a_request(), owner_id=owner.id, key="k1")
+    first = submit(owner, key="k1")
     before = _rows()
 
-    second = submission.submit(a_request(), owner_id=owner.id, key="k1")
+    second = submit(owner, key="k1")
 
     assert (second.job_id, second.is_replay) == (first.job_id, True)
     assert _rows() == before
@@ -52,20 +51,20 @@ def test_the_same_key_gives_the_same_job_and_charges_once() -> None:
 
 def test_a_key_belongs_to_one_request() -> None:
     owner = ann()
-    submission.submit(a_request("a whale"), owner_id=owner.id, key="k1")
+    submit(owner, "a whale", key="k1")
     before = _rows()
 
     with pytest.raises(KeyReused):
-        submission.submit(a_request("a shark"), owner_id=owner.id, key="k1")
+        submit(owner, "a shark", key="k1")
 
     assert _rows() == before
 
 
 def test_a_key_belongs_to_one_account() -> None:
     first_owner, second_owner = ann(), bob()
-    first = submission.submit(a_request(), owner_id=first_owner.id, key="k1")
+    first = submit(first_owner, key="k1")
 
-    second = submission.submit(a_request(), owner_id=second_owner.id, key="k1")
+    second = submit(second_owner, key="k1")
 
     assert second.job_id != first.job_id
 
@@ -73,11 +72,11 @@ def test_a_key_belongs_to_one_account() -> None:
 def test_a_full_line_refuses_and_burns_no_key() -> None:
     owner = bob()
     for _ in range(10):
-        submission.submit(a_request(), owner_id=owner.id)
+        submit(owner)
     before = _rows()
 
     with pytest.raises(QuotaExceeded) as refusal:
-        submission.submit(a_request(), owner_id=owner.id, key="k1")
+        submit(owner, key="k1")
 
     assert (refusal.value.limit, refusal.value.value) == ("queued", 10)
     assert _rows() == before
@@ -85,11 +84,11 @@ def test_a_full_line_refuses_and_burns_no_key() -> None:
 
 def test_a_replay_is_answered_even_when_the_line_is_full() -> None:
     owner = bob()
-    first = submission.submit(a_request(), owner_id=owner.id, key="k1")
+    first = submit(owner, key="k1")
     for _ in range(9):
-        submission.submit(a_request(), owner_id=owner.id)
+        submit(owner)
 
-    again = submission.submit(a_request(), owner_id=owner.id, key="k1")
+    again = submit(owner, key="k1")
 
     assert again.job_id == first.job_id
 
@@ -100,7 +99,7 @@ def test_without_credits_nothing_is_written() -> None:
     before = _rows()
 
     with pytest.raises(QuotaExceeded) as refusal:
-        submission.submit(a_request(), owner_id=owner.id)
+        submit(owner)
 
     assert refusal.value.limit == "credits"
     assert _rows() == before
@@ -110,6 +109,6 @@ def test_a_newcomer_starts_level_with_the_line() -> None:
     owner = ann()
     Line.objects.update(virtual_time=500)
 
-    submission.submit(a_request(), owner_id=owner.id)
+    submit(owner)
 
     assert Lane.objects.get(owner_id=owner.id).tag == 500

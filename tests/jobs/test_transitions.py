@@ -1,106 +1,208 @@
 """Every move, from every state: legal ones work, the rest are refused and leave no trace."""
 
-import pytest
-from django.db import IntegrityError, connection, transaction
+from collections.abc import Callable
 
-from jobs import transitions
+import pytest
+from django.db import connection
+
+from jobs import late_results, transitions
 from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
-from jobs.ids import JobId
-from jobs.models import Account, Attempt, Job, JobTransition, Lease, LedgerEntry
-from jobs.states import HOLDING, MOVES, TERMINAL, JobState
+from jobs.ids import JobId, new_job_id
+from jobs.models import Account, Attempt, Job, JobTransition, LateResult, Lease, LedgerEntry
+from jobs.states import MOVES, TERMINAL, JobState
 from notifications.models import OutboxEvent
-from scheduler import dispatch
-from tests.factories import VIDEO, Person, ann, cy, dispatched, queued
+from scheduler import dispatch, sweeps
+from tests.factories import (
+    VIDEO,
+    Person,
+    ann,
+    cy,
+    dispatched,
+    past_deadline,
+    queued,
+    running,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+QUEUED, DISPATCHED, RUNNING, SUCCEEDED, FAILED, CANCELED, EXPIRED = JobState
 
-def _fail(job: Job, kind: FailureKind = FailureKind.CONTENT_POLICY) -> None:
+
+def _end(job: Job, kind: FailureKind) -> None:
     transitions.end_attempt(
         JobId(job.id), attempt=job.attempt, failure=kind, message="Why.", jitter=0.5
     )
 
 
+def _ask_to_cancel(job: Job) -> None:
+    Job.objects.filter(id=job.id).update(cancel_requested_at="2020-01-01T00:00:00Z", cancel_fee=2)
+
+
+def _confirm_cancel(job: Job) -> None:
+    transitions.confirm_stop(JobId(job.id), attempt=job.attempt)
+
+
+# A name for each move, what must be so before it, the move, and where it leads from where.
+MOVERS: dict[
+    str, tuple[Callable[[Job], object], Callable[[Job], object], dict[JobState, JobState]]
+] = {
+    "start": (
+        lambda _: None,
+        lambda job: transitions.start(JobId(job.id), attempt=job.attempt),
+        {DISPATCHED: RUNNING},
+    ),
+    "succeed": (
+        lambda _: None,
+        lambda job: transitions.succeed(JobId(job.id), attempt=job.attempt, video=VIDEO),
+        {DISPATCHED: SUCCEEDED, RUNNING: SUCCEEDED},
+    ),
+    "fail": (
+        lambda _: None,
+        lambda job: _end(job, FailureKind.CONTENT_POLICY),
+        {DISPATCHED: FAILED, RUNNING: FAILED},
+    ),
+    "retry later": (
+        lambda _: None,
+        lambda job: _end(job, FailureKind.BACKEND_ERROR),
+        {DISPATCHED: QUEUED, RUNNING: QUEUED},
+    ),
+    "fail after the last try": (
+        lambda job: Job.objects.filter(id=job.id).update(failed_count=2),
+        lambda job: _end(job, FailureKind.WORKER_LOST),
+        {DISPATCHED: FAILED, RUNNING: FAILED},
+    ),
+    "fail a canceled one": (
+        _ask_to_cancel,
+        lambda job: _end(job, FailureKind.WORKER_LOST),
+        {DISPATCHED: CANCELED, RUNNING: CANCELED},
+    ),
+    "fail past the deadline": (
+        lambda job: past_deadline(job.id),
+        lambda job: _end(job, FailureKind.BACKEND_ERROR),
+        {DISPATCHED: EXPIRED, RUNNING: EXPIRED},
+    ),
+    "confirm a cancel": (
+        _ask_to_cancel,
+        _confirm_cancel,
+        {DISPATCHED: CANCELED, RUNNING: CANCELED},
+    ),
+    "confirm past the deadline": (
+        lambda job: past_deadline(job.id),
+        _confirm_cancel,
+        {DISPATCHED: EXPIRED, RUNNING: EXPIRED},
+    ),
+    "confirm what nobody asked": (lambda _: None, _confirm_cancel, {}),
+    "cancel": (
+        lambda _: None,
+        lambda job: transitions.cancel(JobId(job.id), owner_id=job.owner_id),
+        {QUEUED: CANCELED, DISPATCHED: DISPATCHED, RUNNING: RUNNING, CANCELED: CANCELED},
+    ),
+    "expire past the start": (
+        lambda job: past_deadline(job.id, field="start_by"),
+        lambda job: transitions.expire(JobId(job.id)),
+        {QUEUED: EXPIRED},
+    ),
+    "expire past the finish": (
+        lambda job: past_deadline(job.id),
+        lambda job: transitions.expire(JobId(job.id)),
+        {QUEUED: EXPIRED},
+    ),
+    "expire in time": (lambda _: None, lambda job: transitions.expire(JobId(job.id)), {}),
+}
+
+
 def _made(owner: Person, state: JobState) -> Job:
-    if state is JobState.QUEUED:
-        return Job.objects.get(id=queued(owner))
-    job = dispatched(owner)
+    if state in {QUEUED, EXPIRED}:
+        job = Job.objects.get(id=queued(owner))
+    elif state is DISPATCHED:
+        job = dispatched(owner)
+    else:
+        job = running(owner)
     job_id = JobId(job.id)
     match state:
-        case JobState.RUNNING:
-            transitions.start(job_id, attempt=1)
         case JobState.SUCCEEDED:
             transitions.succeed(job_id, attempt=1, video=VIDEO)
         case JobState.FAILED:
-            _fail(job)
+            _end(job, FailureKind.CONTENT_POLICY)
         case JobState.CANCELED:
-            transitions.confirm_cancel(job_id, attempt=1)
+            transitions.cancel(job_id, owner_id=owner.id)
+            transitions.confirm_stop(job_id, attempt=1)
+        case JobState.EXPIRED:
+            past_deadline(job.id)
+            transitions.expire(job_id)
         case _:
             pass
     return Job.objects.get(id=job_id)
 
 
-def _move(job: Job, to: JobState) -> None:
-    job_id = JobId(job.id)
-    match to:
-        case JobState.RUNNING:
-            transitions.start(job_id, attempt=job.attempt)
-        case JobState.SUCCEEDED:
-            transitions.succeed(job_id, attempt=job.attempt, video=VIDEO)
-        case JobState.FAILED:
-            _fail(job)
-        case JobState.QUEUED:
-            _fail(job, FailureKind.BACKEND_ERROR)
-        case JobState.CANCELED:
-            transitions.confirm_cancel(job_id, attempt=job.attempt)
-        case _:
-            raise AssertionError(to)
-
-
 def _trace(job: Job) -> tuple[object, ...]:
     fresh = Job.objects.get(id=job.id)
     account = Account.objects.get(owner_id=job.owner_id)
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from backlog")
+        (waiting,) = cursor.fetchone()
     return (
         fresh.state,
         fresh.version,
+        fresh.cancel_requested_at,
         account.balance,
         account.held,
+        account.live_count,
+        waiting,
         JobTransition.objects.count(),
         LedgerEntry.objects.count(),
         OutboxEvent.objects.count(),
         Lease.objects.count(),
+        Attempt.objects.filter(ended_at=None).count(),
     )
 
 
-STATES = [state for state in JobState if state is not JobState.EXPIRED]
-WORKER_MOVES = [
-    JobState.RUNNING,
-    JobState.SUCCEEDED,
-    JobState.FAILED,
-    JobState.QUEUED,
-    JobState.CANCELED,
-]
-
-
-@pytest.mark.parametrize("current", STATES, ids=str)
-@pytest.mark.parametrize("wanted", WORKER_MOVES, ids=str)
-def test_a_worker_moves_a_job_only_as_the_table_says(current: JobState, wanted: JobState) -> None:
+@pytest.mark.parametrize("current", JobState, ids=str)
+@pytest.mark.parametrize("name", MOVERS)
+def test_a_move_works_where_the_table_says_and_leaves_no_trace_elsewhere(
+    current: JobState, name: str
+) -> None:
+    prepare, move, leads = MOVERS[name]
     job = _made(ann(), current)
+    prepare(job)
+    job = Job.objects.get(id=job.id)
     before = _trace(job)
-    # A job that waits has no worker; whoever says so holds no attempt.
-    allowed = wanted in MOVES[current] and current in HOLDING
 
-    if allowed:
-        _move(job, wanted)
-        assert Job.objects.get(id=job.id).state == wanted
+    if current in leads:
+        move(job)
+        assert Job.objects.get(id=job.id).state == leads[current]
+        assert leads[current] == current or leads[current] in MOVES[current]
     else:
         with pytest.raises((TransitionRefused, AttemptSuperseded)):
-            _move(job, wanted)
+            move(job)
         assert _trace(job) == before
 
 
-@pytest.mark.parametrize("state", sorted(TERMINAL - {JobState.EXPIRED}), ids=str)
+def test_every_legal_move_is_made_by_one_of_the_moves() -> None:
+    made = {
+        (start, end)
+        for _, _, leads in MOVERS.values()
+        for start, end in leads.items()
+        if start != end
+    }
+    legal = {(start, end) for start, ends in MOVES.items() for end in ends}
+
+    assert legal - made == {(QUEUED, DISPATCHED)}, "the grant is the dispatcher's"
+    assert made <= legal
+
+
+@pytest.mark.parametrize("name", [*MOVERS, "keep a late result"])
+def test_an_unknown_job_is_missing(name: str) -> None:
+    job = Job(id=new_job_id(), owner_id=ann().id, attempt=1)
+    if name == "keep a late result":
+        assert not late_results.keep(JobId(job.id), attempt=1, video=VIDEO)
+        return
+    with pytest.raises(JobMissing):
+        MOVERS[name][1](job)
+
+
+@pytest.mark.parametrize("state", sorted(TERMINAL), ids=str)
 def test_an_end_settles_once_and_frees_the_slot(state: JobState) -> None:
     owner = ann()
     start_balance = Account.objects.get(owner_id=owner.id).balance
@@ -108,28 +210,52 @@ def test_an_end_settles_once_and_frees_the_slot(state: JobState) -> None:
     job = _made(owner, state)
 
     account = Account.objects.get(owner_id=owner.id)
-    charged = 4 if state is JobState.SUCCEEDED else 0
+    # A cancel of a running video costs 40 % of its 4 credits, rounded.
+    charged = {SUCCEEDED: 4, CANCELED: 2}.get(state, 0)
+    entry = LedgerEntry.objects.exclude(kind="reserve").get(job_id=job.id)
     assert (account.balance, account.held, account.live_count) == (start_balance - charged, 0, 0)
-    assert job.credits_charged == charged
-    assert LedgerEntry.objects.filter(job_id=job.id).exclude(kind="reserve").count() == 1
+    assert (job.credits_charged, entry.house_delta) == (charged, charged)
+    assert entry.kind == ("capture" if charged else "release")
     assert not Lease.objects.exists()
-    assert Attempt.objects.get(job=job).ended_at is not None
+    assert not Attempt.objects.filter(job=job, ended_at=None).exists()
+
+
+def _second_attempt(job: Job) -> None:
+    _end(job, FailureKind.WORKER_LOST)
+    Job.objects.filter(id=job.id).update(due_at="2020-01-01T00:00:00Z")
+    sweeps.return_due_retries()
+    dispatch.grant_free_slots()
 
 
 def test_a_late_worker_cannot_finish_a_rescued_job() -> None:
     job = dispatched(ann())
-    _fail(job, FailureKind.WORKER_LOST)
-    Job.objects.filter(id=job.id).update(due_at="2020-01-01T00:00:00Z")
-    from scheduler import sweeps
-
-    sweeps.return_due_retries()
-    dispatch.grant_free_slots()
+    _second_attempt(job)
 
     with pytest.raises(AttemptSuperseded):
         transitions.succeed(JobId(job.id), attempt=1, video=VIDEO)
 
     fresh = Job.objects.get(id=job.id)
-    assert (fresh.state, fresh.attempt) == (JobState.DISPATCHED, 2)
+    assert (fresh.state, fresh.attempt) == (DISPATCHED, 2)
+
+
+def test_a_late_video_is_kept_once_not_charged_and_not_noticed() -> None:
+    owner = ann()
+    job = _made(owner, FAILED)
+    before = Account.objects.get(owner_id=owner.id).balance
+
+    kept = [late_results.keep(JobId(job.id), attempt=1, video=VIDEO) for _ in range(2)]
+
+    assert kept == [True, False]
+    assert LateResult.objects.get().video_url == VIDEO.url
+    assert Account.objects.get(owner_id=owner.id).balance == before
+    assert OutboxEvent.objects.filter(name="job.late_result").count() == 1
+    assert Job.objects.get(id=job.id).state == FAILED
+
+
+def test_the_winner_s_own_video_is_not_late() -> None:
+    job = _made(ann(), SUCCEEDED)
+
+    assert not late_results.keep(JobId(job.id), attempt=1, video=VIDEO)
 
 
 def test_a_waiting_job_is_canceled_at_once_and_its_credits_come_back() -> None:
@@ -139,41 +265,46 @@ def test_a_waiting_job_is_canceled_at_once_and_its_credits_come_back() -> None:
 
     transitions.cancel(job_id, owner_id=owner.id)
 
-    assert Job.objects.get(id=job_id).state == JobState.CANCELED
+    assert Job.objects.get(id=job_id).state == CANCELED
     assert Account.objects.get(owner_id=owner.id).balance == before
     assert dispatch.grant_free_slots() == []
 
 
 def test_a_running_job_keeps_its_slot_until_the_backend_confirms() -> None:
     owner = ann()
-    job = _made(owner, JobState.RUNNING)
+    job = running(owner)
 
-    transitions.cancel(JobId(job.id), owner_id=owner.id)
-    asked = Job.objects.get(id=job.id)
-    transitions.confirm_cancel(JobId(job.id), attempt=1)
-
-    assert (asked.state, asked.is_cancel_requested) == (JobState.RUNNING, True)
-    assert Job.objects.get(id=job.id).state == JobState.CANCELED
-
-
-def test_a_cancel_that_came_too_late_says_so() -> None:
-    owner = ann()
-    job = _made(owner, JobState.SUCCEEDED)
-
-    with pytest.raises(TransitionRefused) as refusal:
+    for _ in range(2):
         transitions.cancel(JobId(job.id), owner_id=owner.id)
+    asked = Job.objects.get(id=job.id)
+    held = Lease.objects.count()
+    transitions.confirm_stop(JobId(job.id), attempt=1)
 
-    assert refusal.value.current == JobState.SUCCEEDED
+    assert (asked.state, asked.is_cancel_requested, held) == (RUNNING, True, 1)
+    assert OutboxEvent.objects.filter(name="job.cancel_requested").count() == 1
+    assert Job.objects.get(id=job.id).state == CANCELED
 
 
-def test_a_lost_worker_of_a_canceled_job_ends_it_instead_of_trying_again() -> None:
+def test_a_cancel_costs_what_was_said_when_it_was_asked_for() -> None:
     owner = ann()
-    job = _made(owner, JobState.RUNNING)
+    job = dispatched(owner)
+
+    transitions.cancel(JobId(job.id), owner_id=owner.id)
+    transitions.start(JobId(job.id), attempt=1)
+    transitions.confirm_stop(JobId(job.id), attempt=1)
+
+    assert Job.objects.get(id=job.id).credits_charged == 0
+
+
+def test_a_finish_before_the_stop_is_confirmed_gives_the_video_and_charges_it() -> None:
+    owner = ann()
+    job = running(owner)
     transitions.cancel(JobId(job.id), owner_id=owner.id)
 
-    _fail(job, FailureKind.WORKER_LOST)
+    transitions.succeed(JobId(job.id), attempt=1, video=VIDEO)
 
-    assert Job.objects.get(id=job.id).state == JobState.CANCELED
+    fresh = Job.objects.get(id=job.id)
+    assert (fresh.state, fresh.credits_charged) == (SUCCEEDED, 4)
 
 
 def test_nobody_cancels_what_belongs_to_somebody_else() -> None:
@@ -183,25 +314,27 @@ def test_nobody_cancels_what_belongs_to_somebody_else() -> None:
     with pytest.raises(JobMissing):
         transitions.cancel(job_id, owner_id=stranger.id)
 
-    assert Job.objects.get(id=job_id).state == JobState.QUEUED
+    assert Job.objects.get(id=job_id).state == QUEUED
     assert len(dispatch.grant_free_slots()) == 1
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "update job set state = 'running', finished_at = null, video_url = '' where id = %s",
-        "update job set attempt = 0 where id = %s",
-        "delete from job_transition where job_id = %s",
-        "update ledger_entry set balance_delta = 0 where job_id = %s",
-        (
-            "insert into ledger_entry (account_id, job_id, kind, balance_delta, held_delta, reason)"
-            " select owner_id, id, 'release', 1, -1, 'again' from job where id = %s"
-        ),
-    ],
-)
-def test_the_database_refuses_what_code_must_never_do(statement: str) -> None:
-    job = _made(ann(), JobState.SUCCEEDED)
+def test_a_poison_job_ends_after_its_attempts_and_says_why() -> None:
+    job = dispatched(ann())
+    _second_attempt(job)
+    _second_attempt(Job.objects.get(id=job.id))
 
-    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement, [job.id])
+    _end(Job.objects.get(id=job.id), FailureKind.WORKER_LOST)
+
+    fresh = Job.objects.get(id=job.id)
+    assert (fresh.state, fresh.attempt, fresh.failed_count) == (FAILED, 3, 3)
+    assert fresh.error_message == "Why. It was tried 3 times."
+    assert fresh.credits_charged == 0
+
+
+def test_a_worker_that_is_taken_out_of_service_costs_no_try() -> None:
+    job = running(ann())
+
+    _end(job, FailureKind.WORKER_STOPPED)
+
+    fresh = Job.objects.get(id=job.id)
+    assert (fresh.state, fresh.failed_count) == (QUEUED, 0)

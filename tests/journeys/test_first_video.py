@@ -157,11 +157,12 @@ def test_a_running_video_is_canceled_from_the_page(
     card = page.locator('[data-list="under-way"] [data-job]', has_text="A long night")
     expect(card.locator('[data-state="running"]')).to_be_visible(timeout=_READY)
 
-    card.get_by_role("button", name="Cancel").click()
+    card.get_by_role("button", name="Cancel · 5 credits").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel for 5 credits").click()
 
     ended = page.locator('[data-list="finished"] [data-job]', has_text="A long night")
     expect(ended.locator('[data-state="cancelled"]')).to_be_visible(timeout=_READY)
-    expect(ended).to_contain_text("not charged")
+    expect(ended).to_contain_text("5 credits")
 
 
 def test_a_fault_is_shown_under_its_field_and_the_prompt_stays(

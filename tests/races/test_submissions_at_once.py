@@ -11,7 +11,7 @@ from django.db import connection
 from jobs import submission
 from jobs.errors import QuotaExceeded
 from jobs.models import Account, IdempotencyKey, Job, LedgerEntry, Tier
-from tests.factories import Person, a_request, ann, bob
+from tests.factories import Person, ann, bob, submit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +33,7 @@ def _at_once(count: int, act: Callable[[int], object]) -> list[object]:
 
 
 def _submit(owner: Person, key: str | None) -> object:
-    return submission.submit(a_request(), owner_id=owner.id, key=key)
+    return submit(owner, key=key)
 
 
 def _submit_again(owner: Person, key: str, _number: int) -> object:

@@ -4,14 +4,14 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from jobs import transitions
 from jobs.failures import FailureKind
 from jobs.ids import JobId
 from notifications.relay import Relay
-from scheduler import dispatch, invariants
-from tests.factories import VIDEO, ann, bob, queued
+from scheduler import dispatch, invariants, sweeps
+from tests.factories import VIDEO, ann, bob, expire_lease, queued, submit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,9 +25,13 @@ CORRUPTIONS = {
     "state_is_last_move": "update job set attempt = attempt + 1 where state = 'queued'",
     "one_reserve": "delete from ledger_entry where kind = 'reserve'",
     "settled_iff_ended": "delete from ledger_entry where kind in ('capture', 'release')",
-    "captured_iff_succeeded": "update ledger_entry set kind = 'capture' where kind = 'release'",
+    "charged_as_it_ended": "alter table ledger_entry drop constraint ledger_legs_of_kind;"
+    " update ledger_entry set kind = 'capture' where kind = 'release'",
+    "double_entry": "alter table ledger_entry drop constraint ledger_double_entry;"
+    " update ledger_entry set house_delta = house_delta + 1 where kind = 'capture'",
     "balance_is_the_sum": "update account set balance = balance + 1",
-    "never_overdrawn": "update ledger_entry set balance_delta = -5 where kind = 'grant'",
+    "never_overdrawn": "alter table ledger_entry drop constraint ledger_legs_of_kind;"
+    " update ledger_entry set balance_delta = -5, house_delta = 5 where kind = 'grant'",
     "live_count": "update account set live_count = live_count + 1",
     "lease_iff_holding": "delete from lease",
     "attempts_counted": "delete from attempt",
@@ -36,19 +40,38 @@ CORRUPTIONS = {
     " where outcome = 'succeeded'",
     "event_of_every_move": "delete from outbox_event where name = 'job.succeeded'",
     "gap_free_feed": "update feed_head set sequence = sequence + 1",
+    "tries_counted": "update job set failed_count = 7 where state = 'failed'",
+    "one_attempt_per_slot": "update attempt set ended_at = ended_at + interval '1 hour'",
+    "owner_within_limit": "update tier set running_limit = 0",
+    "one_owner": "update ledger_entry set account_id = (select owner_id from account"
+    " where owner_id <> account_id limit 1) where kind = 'capture'",
+    "video_address": "update job set video_url = 'javascript:alert(1)' where video_url <> ''",
+    "late_is_not_won": "insert into late_result (job_id, attempt, video_url, thumbnail_url)"
+    " select id, attempt, video_url, '' from job where state = 'succeeded'",
+    "repair_of_an_ended_attempt": "update attempt set ended_at = null, outcome = ''"
+    " where exists (select 1 from recovery r"
+    " where r.job_id = attempt.job_id and r.attempt = attempt.number)",
+    "retry_of_an_ended_job": "update job set retry_of = (select id from job"
+    " where state = 'succeeded') where state = 'running'",
     "one_notice": "insert into notification (event_id, owner_id, name, subject_id, payload)"
     " select event_id + 1000, owner_id, name, subject_id, payload from notification",
     "key_of_the_job": "update idempotency_key set key = 'another'",
+    "leases_are_swept": "update lease set expires_at = now() - interval '2 minutes'",
+    "retries_return": "update job set due_at = now() - interval '2 minutes'"
+    " where due_at is not null",
+    "deadlines_are_kept": "update job set start_by = now() - interval '2 minutes'"
+    " where state = 'queued' and attempt = 0",
+    "events_are_told": "update outbox_event set sequence = null,"
+    " recorded_at = recorded_at - interval '2 minutes'",
+    "ends_are_noticed": "update job set finished_at = finished_at - interval '2 minutes';"
+    " delete from notification",
 }
 
 
 def _a_day() -> None:
     """Make a bit of everything: ended, running, waiting and retrying jobs, relayed."""
-    from jobs import submission
-    from tests.factories import a_request
-
     owner, other = ann(), bob()
-    ended = submission.submit(a_request(), owner_id=owner.id, key="k").job_id
+    ended = submit(owner, key="k").job_id
     failed = queued(other)
     dispatch.grant_free_slots()
     transitions.start(ended, attempt=1)
@@ -58,9 +81,8 @@ def _a_day() -> None:
     )
     retried, running = queued(owner), queued(other)
     dispatch.grant_free_slots()
-    transitions.end_attempt(
-        retried, attempt=1, failure=FailureKind.WORKER_LOST, message="Lost.", jitter=0.5
-    )
+    expire_lease(retried)
+    sweeps.rescue_silent_workers(lambda: 0.5)
     transitions.start(running, attempt=1)
     transitions.cancel(queued(owner), owner_id=owner.id)
     queued(owner)
@@ -88,21 +110,32 @@ def test_an_honest_day_breaks_nothing() -> None:
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_corruption_is_caught_by_its_name(name: str) -> None:
     _a_day()
-    with connection.cursor() as cursor:
-        cursor.execute("begin")
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("set local session_replication_role = replica")
         cursor.execute(CORRUPTIONS[name])
-        found = {violation.name for violation in invariants.violations(_moves())}
-        cursor.execute("rollback")
+        found = {violation.name for violation in invariants.violations()}
+        transaction.set_rollback(True)
 
     assert name in found
 
 
+def test_a_session_that_sits_in_a_transaction_is_caught() -> None:
+    sleeper = connection.copy()
+    try:
+        sleeper.set_autocommit(False)
+        with sleeper.cursor() as cursor:
+            cursor.execute("select 1")
+        found = {violation.name for violation in invariants.violations(grace=-1)}
+    finally:
+        sleeper.close()
+
+    assert "nobody_holds_a_lock" in found
+
+
 def test_every_invariant_has_its_corruption() -> None:
-    assert [name for name, _, _ in invariants.INVARIANTS] == list(CORRUPTIONS)
+    assert [name for name, _, _ in invariants.INVARIANTS] == [*CORRUPTIONS, "nobody_holds_a_lock"]
 
 
-def _moves() -> list[str]:
-    from jobs.states import MOVES
-
-    return [">queued", *(f"{start}>{end}" for start, ends in MOVES.items() for end in ends)]
+def test_there_are_as_many_as_there_should_be() -> None:
+    assert len(invariants.SAFETY) >= 20
+    assert len(invariants.LIVENESS) >= 5

@@ -1,8 +1,10 @@
 """The built-in preview backend: a renderer process per attempt, at the lowest priority."""
 
+import base64
+import hashlib
+import hmac
 import json
 import queue
-import secrets
 import subprocess
 import sys
 import threading
@@ -11,7 +13,16 @@ from typing import Any, Final, Self
 
 from django.conf import settings
 
-from jobs.backends.backend import BackendError, Control, Order, Stopped, Video
+from jobs.backends.backend import (
+    BackendError,
+    Control,
+    Finished,
+    Gone,
+    Order,
+    Sighting,
+    Stopped,
+    Video,
+)
 from jobs.failures import FailureKind
 
 # How often a silent renderer is checked for a wish to stop, seconds.
@@ -29,10 +40,11 @@ _FAILURES: Final = {
 class PreviewBackend:
     """Renders a labelled procedural clip into a local folder. It is not a model."""
 
+    runs_in_worker = True
+
     def generate(self, order: Order, control: Control) -> Video:
         """Run the renderer and follow its words. Raises BackendError or Stopped."""
-        # 128 random bits: a result opens without a header, so its name must not be guessed.
-        name = secrets.token_urlsafe(16)
+        name = _name(order)
         folder: Path = settings.PREVIEW_ROOT
         folder.mkdir(parents=True, exist_ok=True)
         request = {
@@ -46,10 +58,13 @@ class PreviewBackend:
         }
         with _Renderer(request) as renderer:
             self._follow(renderer, control)
-        return Video(
-            url=f"{settings.PREVIEW_URL}/{name}.mp4",
-            thumbnail_url=f"{settings.PREVIEW_URL}/{name}.webp",
-        )
+        return _video(name)
+
+    def look(self, order: Order) -> Sighting:
+        """Find the finished clip. A renderer never outlives its worker, so there is no other trace."""
+        name = _name(order)
+        is_there = (settings.PREVIEW_ROOT / f"{name}.mp4").is_file()
+        return Finished(video=_video(name)) if is_there else Gone()
 
     def _follow(self, renderer: "_Renderer", control: Control) -> None:
         while True:
@@ -75,6 +90,24 @@ class PreviewBackend:
                     )
                 case _:
                     continue
+
+
+def _name(order: Order) -> str:
+    # 128 bits that only this installation can compute: a result opens without a header, so its name must
+    # not be guessed; and whoever asks after the worker died finds it again.
+    digest = hmac.digest(
+        settings.SECRET_KEY.encode(),
+        f"preview {order.job_id} {order.attempt}".encode(),
+        hashlib.sha256,
+    )
+    return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+
+
+def _video(name: str) -> Video:
+    return Video(
+        url=f"{settings.PREVIEW_URL}/{name}.mp4",
+        thumbnail_url=f"{settings.PREVIEW_URL}/{name}.webp",
+    )
 
 
 class _Renderer:

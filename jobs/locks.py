@@ -1,0 +1,52 @@
+"""The locks of a move, taken in one order everywhere.
+
+Note [Lock order]: account, lane, backlog row, job, retry budget, outbox; several of a kind by ascending id.
+The grant takes no account. Whoever knows only the job reads its owner first (an owner never changes), locks
+in this order, and checks the state again under the job's lock.
+"""
+
+from typing import Final
+
+from django.db import connection
+
+from jobs.errors import JobMissing
+from jobs.ids import JobId
+from jobs.models import Job
+
+# Account and lanes of a job's owner, in the order of the note.
+_LOCK_OWNER: Final = """
+with owner as materialized (
+    select owner_id from account where owner_id = (select owner_id from job where id = %s)
+    for no key update
+), lanes as materialized (
+    select 1 from lane where owner_id = (select owner_id from owner)
+    order by line_id for no key update
+)
+select (select owner_id from owner), (select count(*) from lanes)
+"""
+_LEAVE_LINE: Final = "delete from backlog where job_id = %s"
+
+
+def owner(job_id: JobId) -> None:
+    """Lock the account and the lanes of a job's owner. Raises JobMissing."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_OWNER, [job_id])
+        (owner_id, _) = cursor.fetchone()
+    if owner_id is None:
+        raise JobMissing(job_id)
+
+
+def waiting(job_id: JobId) -> Job:
+    """Lock everything about a job that may stand in its line, and take it out of there."""
+    owner(job_id)
+    with connection.cursor() as cursor:
+        cursor.execute(_LEAVE_LINE, [job_id])
+    return job(job_id)
+
+
+def job(job_id: JobId) -> Job:
+    """Lock a job and read it. Raises JobMissing."""
+    found = Job.objects.select_for_update(of=("self",), no_key=True).filter(id=job_id).first()
+    if found is None:
+        raise JobMissing(job_id)
+    return found

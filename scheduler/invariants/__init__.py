@@ -1,0 +1,54 @@
+"""What must be true of the database, as statements that find what is not.
+
+Safety holds at any moment. Liveness says that what must happen did, within `GRACE_SECONDS`. Each
+statement gives the rows that break it, at most a handful; no row is the proof that it holds.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+
+from jobs.failures import FailureKind
+from jobs.states import MOVES
+from scheduler.invariants.liveness import LIVENESS
+from scheduler.invariants.safety import SAFETY
+
+# How long the sweeps and the relay may take for what they must do.
+GRACE_SECONDS: Final = 60.0
+_SHOWN: Final = 5
+
+__all__ = ["GRACE_SECONDS", "INVARIANTS", "LIVENESS", "SAFETY", "Violation", "violations"]
+
+INVARIANTS: Final = SAFETY + LIVENESS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """An invariant that does not hold, with some of the rows that break it."""
+
+    name: str
+    sentence: str
+    rows: tuple[tuple[object, ...], ...]
+
+    def __str__(self) -> str:
+        shown = "; ".join(", ".join(map(str, row)) for row in self.rows)
+        return f"{self.name}: {self.sentence} Not so for: {shown}"
+
+
+def violations(*, grace: float = GRACE_SECONDS) -> list[Violation]:
+    """Check every invariant in the caller's snapshot; `grace` is in seconds."""
+    values: dict[str, Any] = {
+        "moves": [">queued", *(f"{start}>{end}" for start, ends in MOVES.items() for end in ends)],
+        "counting": [kind.value for kind in FailureKind if kind.counts],
+        "max_attempts": settings.MAX_ATTEMPTS,
+        "grace": grace,
+    }
+    found = []
+    with connection.cursor() as cursor:
+        for name, sentence, statement in INVARIANTS:
+            cursor.execute(f"{statement} limit {_SHOWN}", values)
+            if rows := cursor.fetchall():
+                found.append(Violation(name=name, sentence=sentence, rows=tuple(rows)))
+    return found
