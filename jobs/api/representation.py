@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from jobs import waiting
-from jobs.states import HOLDING, JobState
+from jobs import credit_policy, waiting
+from jobs.backends.backend import Video
+from jobs.requests import VideoRequest
+from jobs.states import HOLDING, TERMINAL, JobState
 
 # What a query must read for `of`; the lease is there only while an attempt holds a slot.
 FIELDS: Final = (
@@ -32,11 +34,14 @@ FIELDS: Final = (
     "started_at",
     "finished_at",
     "cancel_requested_at",
+    "cancel_fee",
+    "start_by",
+    "finish_by",
 )
 
 
-def of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Represent one job."""
+def of(row: Mapping[str, Any], *, late: Video | None = None) -> dict[str, Any]:
+    """Represent one job, with the video that came too late for it, if one did."""
     state = JobState(row["state"])
     return {
         "id": str(row["id"]),
@@ -50,12 +55,17 @@ def of(row: Mapping[str, Any]) -> dict[str, Any]:
         "seed": row["seed"],
         "progress": _progress(row, state),
         "waiting": _waiting(row, state),
-        "credits": {"reserved": row["credits_reserved"], "charged": row["credits_charged"]},
+        "credits": _credits(row, state),
         "video_url": row["video_url"] or None,
         "thumbnail_url": row["thumbnail_url"] or None,
+        "late_result": {"video_url": late.url, "thumbnail_url": late.thumbnail_url or None}
+        if late
+        else None,
         "error": _error(row, state),
         "retry_of": str(row["retry_of"]) if row["retry_of"] else None,
         "cancel_requested_at": _stamp(row["cancel_requested_at"]),
+        "start_by": _stamp(row["start_by"]),
+        "finish_by": _stamp(row["finish_by"]),
         "created_at": _stamp(row["created_at"]),
         "started_at": _stamp(row["started_at"]),
         "finished_at": _stamp(row["finished_at"]),
@@ -84,8 +94,32 @@ def as_submitted(row: Mapping[str, Any]) -> dict[str, Any]:
             "started_at": None,
             "finished_at": None,
             "cancel_requested_at": None,
+            "cancel_fee": None,
         }
     )
+
+
+def quote(request: VideoRequest, *, balance: int) -> dict[str, Any]:
+    """Represent what a request would cost, beside what its caller can spend."""
+    return {
+        "credits": request.credits,
+        "balance": balance,
+        "is_affordable": balance >= request.credits,
+        "cancel": {
+            "waiting": credit_policy.cancel_fee(JobState.QUEUED, reserved=request.credits),
+            "running": credit_policy.cancel_fee(JobState.RUNNING, reserved=request.credits),
+        },
+    }
+
+
+def _credits(row: Mapping[str, Any], state: JobState) -> dict[str, Any]:
+    reserved = row["credits_reserved"]
+    fee = None
+    if state not in TERMINAL:
+        asked = row["cancel_requested_at"] is not None
+        fee = row["cancel_fee"] if asked else credit_policy.cancel_fee(state, reserved=reserved)
+    # What a cancel costs now; after the end there is nothing to cancel.
+    return {"reserved": reserved, "charged": row["credits_charged"], "cancel_fee": fee}
 
 
 def _progress(row: Mapping[str, Any], state: JobState) -> int:

@@ -8,4 +8,6 @@ urlpatterns = [
     path("jobs", views.Jobs.as_view(), name="api_jobs"),
     path("jobs/<uuid:job_id>", views.OneJob.as_view(), name="api_job"),
     path("jobs/<uuid:job_id>/cancellation", views.Cancellation.as_view(), name="api_cancellation"),
+    path("jobs/<uuid:job_id>/retry", views.Retry.as_view(), name="api_retry"),
+    path("quotes", views.Quotes.as_view(), name="api_quotes"),
 ]

@@ -11,11 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import callers, days, requests, submission, transitions
+from jobs import callers, days, late_results, requests, submission, transitions
 from jobs.api import representation
+from jobs.idempotency import Claim
 from jobs.ids import JobId
-from jobs.models import Job
-from jobs.requests import InvalidFields
+from jobs.models import Account, Job
+from jobs.requests import InvalidFields, VideoRequest
 from jobs.shield import submit_wait
 
 _PAGE = 100
@@ -28,19 +29,11 @@ class Jobs(APIView):
         """Submit a request; 202 with the job. `Idempotency-Key` makes it safe to repeat."""
         if wait := submit_wait(request):
             raise Throttled(wait)
-        data = request.data
-        if not isinstance(data, Mapping):
-            raise InvalidFields({"body": "Send a JSON object."})
+        wanted = requests.read(_body(request))
         accepted = submission.submit(
-            requests.read(data), owner_id=callers.of(request).owner_id, key=_key(request)
+            wanted, owner_id=callers.of(request).owner_id, claim=_claim(request, wanted)
         )
-        body = representation.as_submitted(
-            _row(accepted.job_id, owner_id=callers.of(request).owner_id)
-        )
-        headers = {"Location": f"/api/v1/jobs/{accepted.job_id}"}
-        if accepted.is_replay:
-            headers["Idempotent-Replayed"] = "true"
-        return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
+        return _accepted(request, accepted)
 
     def get(self, request: Request) -> Response:
         """List the jobs of one day (`?day=today` or a date, `?tz=` a time zone), newest first."""
@@ -68,18 +61,60 @@ class OneJob(APIView):
 
     def get(self, request: Request, job_id: UUID) -> Response:
         """Retrieve one job of the caller."""
-        return Response(representation.of(_row(job_id, owner_id=callers.of(request).owner_id)))
+        row = _row(job_id, owner_id=callers.of(request).owner_id)
+        return Response(representation.of(row, late=late_results.of(row)))
 
 
 class Cancellation(APIView):
     """POST /api/v1/jobs/{job_id}/cancellation."""
 
     def post(self, request: Request, job_id: UUID) -> Response:
-        """Cancel a waiting job, or ask a running one to stop."""
+        """Cancel a waiting job, or ask a running one to stop; `max_fee` bounds what that may cost."""
         _row(job_id, owner_id=callers.of(request).owner_id)
-        transitions.cancel(JobId(job_id), owner_id=callers.of(request).owner_id)
+        transitions.cancel(
+            JobId(job_id),
+            owner_id=callers.of(request).owner_id,
+            agreed_fee=_max_fee(_body(request)),
+        )
         row = _row(job_id, owner_id=callers.of(request).owner_id)
         return Response(representation.of(row), status=status.HTTP_202_ACCEPTED)
+
+
+class Retry(APIView):
+    """POST /api/v1/jobs/{job_id}/retry."""
+
+    def post(self, request: Request, job_id: UUID) -> Response:
+        """Submit an ended job's request again; 202 with the new job, the same one however often."""
+        if wait := submit_wait(request):
+            raise Throttled(wait)
+        return _accepted(request, submission.retry(job_id, owner_id=callers.of(request).owner_id))
+
+
+class Quotes(APIView):
+    """POST /api/v1/quotes."""
+
+    def post(self, request: Request) -> Response:
+        """Say what a request would cost. Takes the body of a submission, and submits nothing."""
+        wanted = requests.read(_body(request))
+        account = Account.objects.get(owner_id=callers.of(request).owner_id)
+        return Response(representation.quote(wanted, balance=account.balance))
+
+
+def _accepted(request: Request, accepted: submission.Accepted) -> Response:
+    row = _row(accepted.job_id, owner_id=callers.of(request).owner_id)
+    headers = {"Location": f"/api/v1/jobs/{accepted.job_id}"}
+    if accepted.is_replay:
+        headers["Idempotent-Replayed"] = "true"
+    return Response(
+        representation.as_submitted(row), status=status.HTTP_202_ACCEPTED, headers=headers
+    )
+
+
+def _body(request: Request) -> Mapping[str, Any]:
+    data = request.data
+    if not isinstance(data, Mapping):
+        raise InvalidFields({"body": "Send a JSON object."})
+    return data
 
 
 def _row(job_id: UUID, *, owner_id: UUID) -> dict[str, Any]:
@@ -89,6 +124,24 @@ def _row(job_id: UUID, *, owner_id: UUID) -> dict[str, Any]:
     if row is None:
         raise Http404
     return row
+
+
+def _max_fee(data: Mapping[str, Any]) -> int | None:
+    fee = data.get("max_fee")
+    if fee is None:
+        return None
+    if not isinstance(fee, int) or isinstance(fee, bool) or fee < 0:
+        raise InvalidFields({"max_fee": "Send a whole number of credits, 0 or more."})
+    return fee
+
+
+def _claim(request: Request, wanted: VideoRequest) -> Claim:
+    key = _key(request)
+    # What the OpenAI SDKs send instead of a key: 0 with the first try, then 1, 2, ...
+    count = request.headers.get("X-Stainless-Retry-Count", "")
+    if key is None and count.isascii() and count.isdigit():
+        return Claim.by_retry_count(int(count[:9]), wanted)
+    return Claim.by_key(key)
 
 
 def _key(request: Request) -> str | None:

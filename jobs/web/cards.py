@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from django.urls import reverse
 
-from jobs import requests, waiting
+from jobs import credit_policy, requests, waiting
+from jobs.backends.backend import Video
 from jobs.states import HOLDING, TERMINAL, JobState
 
 # What a query must read for `of`.
@@ -37,6 +38,7 @@ FIELDS: Final = (
     "started_at",
     "finished_at",
     "cancel_requested_at",
+    "cancel_fee",
 )
 # How a state looks and what it is called; the words are the product's, the same on every page.
 _WORDS: Final = {
@@ -46,6 +48,7 @@ _WORDS: Final = {
     "running": "Running",
     "cancelling": "Cancelling",
     "ready": "Ready",
+    "late": "Arrived late",
     "failed": "Failed",
     "cancelled": "Cancelled",
     "expired": "Expired",
@@ -57,6 +60,7 @@ _TALLY_ORDER: Final = (
     "retrying",
     "cancelling",
     "ready",
+    "late",
     "failed",
     "cancelled",
     "expired",
@@ -89,7 +93,8 @@ class Card:
     place: str
     detail: str
     sentence: str
-    cancel: str
+    cancel: "Cancel | None"
+    can_retry: bool
     video_url: str
     thumbnail_url: str
     is_tall: bool
@@ -111,6 +116,20 @@ class Card:
         """Name the list of the page that the card belongs to."""
         return "finished" if self.is_ended else "under-way"
 
+    @property
+    def has_video(self) -> bool:
+        """Tell whether there is something to play."""
+        return bool(self.video_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """What cancelling costs at this moment: the button's words, and what is asked before."""
+
+    fee: int
+    label: str
+    question: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
@@ -121,10 +140,10 @@ class Count:
     count: int
 
 
-def of(row: Mapping[str, Any], *, zone: ZoneInfo) -> Card:
-    """Make the card of one job, with clock times of its owner's zone."""
+def of(row: Mapping[str, Any], *, zone: ZoneInfo, late: Video | None = None) -> Card:
+    """Make the card of one job, with clock times of its owner's zone; `late` is a video that came too late."""
     state = JobState(row["state"])
-    look = _look(row, state)
+    look = "late" if late else _look(row, state)
     is_ended = state in TERMINAL
     width, height = requests.sides(row["size"])
     percent = row["lease__percent"] if state is JobState.RUNNING else None
@@ -141,9 +160,10 @@ def of(row: Mapping[str, Any], *, zone: ZoneInfo) -> Card:
         place="",
         detail=_detail(look, percent=percent),
         sentence=_sentence(row, look) or (why.sentence if why else ""),
-        cancel="" if is_ended or look == "cancelling" else "Cancel · free",
-        video_url=row["video_url"],
-        thumbnail_url=row["thumbnail_url"],
+        cancel=_cancel(row, look, percent=percent),
+        can_retry=is_ended and state is not JobState.SUCCEEDED,
+        video_url=late.url if late else row["video_url"],
+        thumbnail_url=late.thumbnail_url if late else row["thumbnail_url"],
         is_tall=height > width,
         length=f"{row['seconds']} s",
         ended_clock=_clock(row["finished_at"], zone),
@@ -198,11 +218,37 @@ def _detail(look: str, *, percent: int | None) -> str:
 def _sentence(row: Mapping[str, Any], look: str) -> str:
     match look:
         case "cancelling":
-            return "If it finishes first, you get the video."
+            return _cancelling(row)
         case "retrying":
             return str(row["error_message"])
         case _:
             return ""
+
+
+def _cancelling(row: Mapping[str, Any]) -> str:
+    fee, reserved = row["cancel_fee"] or 0, row["credits_reserved"]
+    money = (
+        f"{fee:,} of {reserved:,} credits are charged, the other {reserved - fee:,} come back."
+        if fee
+        else f"Nothing is charged; {reserved:,} credits come back."
+    )
+    return f"{money} If it finishes first, you get the video at its full price."
+
+
+def _cancel(row: Mapping[str, Any], look: str, *, percent: int | None) -> Cancel | None:
+    if look not in {"waiting", "retrying", "starting", "running"}:
+        return None
+    reserved = row["credits_reserved"]
+    fee = credit_policy.cancel_fee(JobState(row["state"]), reserved=reserved)
+    if not fee:
+        return Cancel(fee=0, label="Cancel · free", question="")
+    done = f"It is {percent}% done. " if percent is not None else "It is being generated. "
+    return Cancel(
+        fee=fee,
+        label=f"Cancel · {fee:,} credits",
+        question=f"{done}Cancelling now charges {fee:,} of {reserved:,} credits; "
+        f"the other {reserved - fee:,} come back.",
+    )
 
 
 def _charge(row: Mapping[str, Any], *, is_ended: bool) -> str:

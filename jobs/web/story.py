@@ -86,7 +86,9 @@ def _text(move: JobTransition, state: JobState, row: Mapping[str, Any]) -> str:
         case JobState.FAILED | JobState.EXPIRED:
             return f"{row['error_message']} Not charged."
         case JobState.CANCELED:
-            return f"{row['credits_reserved']:,} credits given back."
+            back = row["credits_reserved"] - row["credits_charged"]
+            charged = f"{row['credits_charged']:,} charged, " if row["credits_charged"] else ""
+            return f"{charged}{back:,} credits given back."
         case JobState.DISPATCHED if move.attempt > 1:
             return f"Try {move.attempt}."
         case _:
@@ -94,8 +96,7 @@ def _text(move: JobTransition, state: JobState, row: Mapping[str, Any]) -> str:
 
 
 def _money(row: Mapping[str, Any]) -> str:
-    state = JobState(row["state"])
-    if state is JobState.SUCCEEDED:
+    if row["credits_charged"]:
         return f"{row['credits_charged']:,} charged once"
     if row["finished_at"]:
         return "not charged"

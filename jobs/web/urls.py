@@ -2,16 +2,17 @@
 
 from django.urls import path, re_path
 
-from jobs.web import views
+from jobs.web import previews, views
 
 urlpatterns = [
     path("", views.studio, name="studio"),
     path("jobs/<uuid:job_id>/", views.job, name="job"),
     path("jobs/<uuid:job_id>/card", views.job_card, name="job_card"),
     path("jobs/<uuid:job_id>/cancel", views.job_cancel, name="job_cancel"),
+    path("jobs/<uuid:job_id>/retry", views.job_retry, name="job_retry"),
     re_path(
         r"^previews/(?P<name>[A-Za-z0-9_-]{16,64}\.(?:mp4|webp))$",
-        views.preview_file,
+        previews.preview_file,
         name="preview_file",
     ),
 ]

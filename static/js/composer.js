@@ -1,13 +1,5 @@
 // The form of a new video: counter, price, sending without leaving the page.
 import * as cards from "./cards.js";
-import { toast } from "./toasts.js";
-
-const STEPS = [
-  [854 * 480, 1],
-  [1280 * 720, 2],
-  [1920 * 1080, 4],
-];
-const LARGEST_STEP = 8;
 
 const headers = (form) => ({
   Accept: "application/json",
@@ -32,11 +24,7 @@ const refuse = (form, text) => {
   line.querySelector("span").textContent = text;
 };
 
-const price = (offer, form) => {
-  const [width, height] = form.elements.size.value.split("x").map(Number);
-  const [, step] = STEPS.find(([pixels]) => width * height <= pixels) ?? [0, LARGEST_STEP];
-  return Number(form.elements.seconds.value) * offer.credits_per_second * step;
-};
+const price = (offer, form) => Number(form.elements.seconds.value) * offer.rates[form.elements.size.value];
 
 const quote = (form, catalog) => {
   const offer = catalog.models.find((model) => model.id === form.elements.model.value);
@@ -63,20 +51,33 @@ const count = (form) => {
   form.querySelector("[data-count]").textContent = `${[...value].length.toLocaleString("en")} / 4,000`;
 };
 
+const ago = (seconds) => (seconds < 1 ? "Already submitted a moment ago." : `Already submitted ${seconds} s ago.`);
+
+// The same prompt again within seconds is the same job; a second video is one press away.
+const showRepeated = (form, answer) => {
+  const notice = form.querySelector("[data-repeated]");
+  notice.hidden = !answer;
+  if (!answer) return;
+  notice.querySelector("[data-ago]").textContent = ago(answer.seconds_ago);
+  notice.querySelector("[data-open]").href = answer.url;
+};
+
 const accept = (form, answer) => {
   showFaults(form, {});
   refuse(form, "");
   cards.put(answer);
-  if (answer.repeated) toast("Already submitted a moment ago. This is the same video.");
-  form.elements.prompt.value = "";
+  showRepeated(form, answer.repeated ? answer : null);
+  if (!answer.repeated) form.elements.prompt.value = "";
   count(form);
 };
 
-const send = async (form) => {
+const send = async (form, { anotherTake = false } = {}) => {
   const button = form.querySelector("[type=submit]");
+  const body = new FormData(form);
+  if (anotherTake) body.set("another_take", "1");
   button.disabled = true;
   try {
-    const sent = await fetch(form.action, { method: "POST", headers: headers(form), body: new FormData(form) });
+    const sent = await fetch(form.action, { method: "POST", headers: headers(form), body });
     const answer = await sent.json();
     if (sent.ok) accept(form, answer);
     else if (answer.errors) showFaults(form, answer.errors);
@@ -89,27 +90,11 @@ const send = async (form) => {
   }
 };
 
-const cancel = async (form) => {
-  try {
-    const sent = await fetch(form.action, { method: "POST", headers: headers(form), body: new FormData(form) });
-    const answer = await sent.json();
-    if (document.querySelector("[data-page-job]")) await cards.fetchPage();
-    else cards.put(answer);
-    if (answer.detail) toast(answer.detail);
-  } catch {
-    toast("We could not reach the server. Nothing was cancelled.");
-  }
-};
-
 export const start = () => {
   document.addEventListener("submit", (event) => {
-    if (event.target.matches("#composer")) {
-      event.preventDefault();
-      void send(event.target);
-    } else if (event.target.matches("[data-cancel]")) {
-      event.preventDefault();
-      void cancel(event.target);
-    }
+    if (!event.target.matches("#composer")) return;
+    event.preventDefault();
+    void send(event.target);
   });
   document.addEventListener("click", (event) => {
     const reuse = event.target.closest("[data-reuse]");
@@ -127,6 +112,7 @@ export const start = () => {
     quote(form, catalog);
     summarise(form);
   });
+  form.querySelector("[data-another-take]").addEventListener("click", () => void send(form, { anotherTake: true }));
   form.elements.prompt.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });

@@ -1,0 +1,144 @@
+"""What a person does on the pages: submit, cancel, retry. Each answers a page, or JSON to an open one."""
+
+import secrets
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import reverse
+
+from jobs import callers, requests, submission, transitions
+from jobs.errors import (
+    Busy,
+    CancelFeeChanged,
+    KeyReused,
+    QuotaExceeded,
+    RetryRefused,
+    StillInProgress,
+    TransitionRefused,
+)
+from jobs.idempotency import Claim
+from jobs.ids import JobId
+from jobs.requests import InvalidFields
+from jobs.shield import submit_wait
+from jobs.web import fragments, pages
+from jobs.web.forms import Composer
+
+# A form's token is 22 characters; a longer one is not ours.
+_LONGEST_TOKEN = 64
+
+
+def submit(request: HttpRequest) -> HttpResponse:
+    """Take a submission; the same one again within seconds gives back the same job."""
+    form = Composer(request.POST)
+    if wait := submit_wait(request):
+        detail = f"Too many at once. Try again in {wait} s. Your prompt is kept."
+        return _refused(request, form, detail, status=429, wait=wait)
+    fields = ("prompt", "model", "seconds", "size", "seed")
+    try:
+        wanted = requests.read({name: request.POST.get(name) for name in fields})
+        claim = Claim.by_form(
+            request.POST.get("token", "")[:_LONGEST_TOKEN],
+            wanted,
+            is_another_take=request.POST.get("another_take") == "1",
+        )
+        accepted = submission.submit(wanted, owner_id=callers.of(request).owner_id, claim=claim)
+    except InvalidFields as invalid:
+        return _invalid(request, form, invalid.faults)
+    except KeyReused:
+        detail = "This form was sent before with another prompt. Press Generate once more."
+        return _refused(request, form, detail, status=409)
+    except QuotaExceeded as refusal:
+        detail = f"{refusal} Your prompt is kept."
+        return _refused(request, form, detail, status=429, wait=refusal.retry_after_seconds)
+    except (StillInProgress, Busy) as refusal:
+        detail = "Your other submissions are not through yet. Press Generate again in a second."
+        return _refused(request, form, detail, status=503, wait=refusal.retry_after_seconds)
+    if fragments.wants_json(request):
+        return _submitted(request, accepted)
+    if accepted.is_replay:
+        return HttpResponseRedirect(
+            f"{reverse('job', args=[accepted.job_id])}?repeated", status=303
+        )
+    return HttpResponseRedirect(reverse("studio"), status=303)
+
+
+def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Cancel a waiting job, or ask a running one to stop. Too late is an honest outcome."""
+    fragments.row_of(request, job_id)
+    detail = ""
+    try:
+        transitions.cancel(
+            JobId(job_id), owner_id=callers.of(request).owner_id, agreed_fee=_agreed_fee(request)
+        )
+    except TransitionRefused:
+        detail = "Too late: it had already ended."
+    except CancelFeeChanged as refusal:
+        detail = str(refusal)
+    if fragments.wants_json(request):
+        return JsonResponse(fragments.card_answer(request, job_id) | {"detail": detail})
+    if detail:
+        return pages.job(request, job_id, status=409, refusal=detail)
+    return HttpResponseRedirect(reverse("studio"), status=303)
+
+
+def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Submit an ended job's request again. Pressing twice gives the same new job."""
+    fragments.row_of(request, job_id)
+    try:
+        accepted = submission.retry(job_id, owner_id=callers.of(request).owner_id)
+    except InvalidFields as invalid:
+        return _not_retried(request, job_id, " ".join(invalid.faults.values()), status=400)
+    except RetryRefused as refusal:
+        return _not_retried(request, job_id, str(refusal), status=409)
+    except (QuotaExceeded, StillInProgress, Busy) as refusal:
+        return _not_retried(request, job_id, str(refusal), status=429)
+    if fragments.wants_json(request):
+        return _submitted(request, accepted)
+    return HttpResponseRedirect(reverse("job", args=[accepted.job_id]), status=303)
+
+
+def _agreed_fee(request: HttpRequest) -> int:
+    fee = request.POST.get("fee", "")
+    return int(fee[:9]) if fee.isascii() and fee.isdigit() else 0
+
+
+def _not_retried(request: HttpRequest, job_id: UUID, detail: str, *, status: int) -> HttpResponse:
+    if fragments.wants_json(request):
+        return JsonResponse({"detail": detail}, status=status)
+    return pages.job(request, job_id, refusal=detail, status=status)
+
+
+def _submitted(request: HttpRequest, accepted: submission.Accepted) -> HttpResponse:
+    answer = fragments.card_answer(request, accepted.job_id) | {
+        "job_id": str(accepted.job_id),
+        "url": reverse("job", args=[accepted.job_id]),
+        "repeated": accepted.is_replay,
+        "seconds_ago": round(accepted.seconds_ago),
+        "token": secrets.token_urlsafe(16),
+    }
+    return JsonResponse(answer, status=202)
+
+
+def _invalid(request: HttpRequest, form: Composer, faults: Mapping[str, str]) -> HttpResponse:
+    if fragments.wants_json(request):
+        return JsonResponse({"errors": {name: [text] for name, text in faults.items()}}, status=400)
+    form.full_clean()
+    for name, text in faults.items():
+        if name in form.fields:
+            form.errors[name] = form.error_class([text])
+    return pages.studio(request, form, status=400)
+
+
+def _refused(
+    request: HttpRequest, form: Composer, detail: str, *, status: int, wait: int | None = None
+) -> HttpResponse:
+    if fragments.wants_json(request):
+        answer: HttpResponse = JsonResponse(
+            {"detail": detail, "token": secrets.token_urlsafe(16)}, status=status
+        )
+    else:
+        answer = pages.studio(request, form, status=status, refusal=detail)
+    if wait is not None:
+        answer["Retry-After"] = str(wait)
+    return answer
