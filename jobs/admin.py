@@ -1,12 +1,30 @@
 """The operators' records. History and money can be read, not edited."""
 
 from typing import Any
+from uuid import UUID, uuid4
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
 
-from jobs import seeds
-from jobs.models import Account, Attempt, Job, JobTransition, LedgerEntry, Pool, Tier
+from jobs import ledger, seeds
+from jobs.models import (
+    Account,
+    Attempt,
+    Job,
+    JobTransition,
+    LateResult,
+    LedgerEntry,
+    Pool,
+    Recovery,
+    Tier,
+)
+
+# The largest gift in one go, credits: a slip of the keyboard must not print money.
+_LARGEST_GRANT = 1_000_000
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -48,7 +66,16 @@ class JobTransitionAdmin(ReadOnly):
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnly):
-    list_display = ("account_id", "job_id", "kind", "balance_delta", "held_delta", "recorded_at")
+    list_display = (
+        "account_id",
+        "job_id",
+        "kind",
+        "balance_delta",
+        "held_delta",
+        "house_delta",
+        "reason",
+        "recorded_at",
+    )
     list_filter = ("kind",)
     search_fields = ("=account__email", "=job_id")
 
@@ -59,6 +86,78 @@ class AccountAdmin(ReadOnly):
     list_filter = ("tier",)
     search_fields = ("=owner__email",)
     list_select_related = ("owner", "tier")
+    change_form_template = "admin/jobs/account/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        give = self.admin_site.admin_view(self.give_credits)
+        return [
+            path("<uuid:owner_id>/give-credits/", give, name="jobs_account_give_credits"),
+            *super().get_urls(),
+        ]
+
+    def give_credits(self, request: HttpRequest, owner_id: UUID) -> HttpResponse:
+        """Give credits with a reason. Sending the form twice gives them once."""
+        if not request.user.has_perm("jobs.change_account"):
+            raise PermissionDenied
+        account = Account.objects.select_related("owner").filter(owner_id=owner_id).first()
+        if account is None:
+            raise Http404
+        form = _Grant(request.POST or None, initial={"reference": uuid4()})
+        if request.method != "POST" or not form.is_valid():
+            context = {
+                **self.admin_site.each_context(request),
+                "title": f"Give credits to {account.owner}",
+                "account": account,
+                "form": form,
+                "opts": self.opts,
+            }
+            return render(request, "admin/jobs/account/give_credits.html", context)
+        amount = form.cleaned_data["amount"]
+        is_new = ledger.grant(
+            owner_id,
+            amount=amount,
+            reason=form.cleaned_data["reason"],
+            reference=f"admin {form.cleaned_data['reference']}",
+        )
+        self.log_change(request, account, f"Gave {amount:,} credits: {form.cleaned_data['reason']}")
+        said = f"{amount:,} credits given." if is_new else "They were given already, by this form."
+        messages.success(request, said)
+        return HttpResponseRedirect(reverse("admin:jobs_account_change", args=[owner_id]))
+
+
+class _Grant(forms.Form):
+    """Credits for an account, and why."""
+
+    amount = forms.IntegerField(min_value=1, max_value=_LARGEST_GRANT, label="Credits")
+    reason = forms.CharField(
+        max_length=200, label="Reason", help_text="The owner reads it in their usage."
+    )
+    reference = forms.UUIDField(widget=forms.HiddenInput)
+
+
+@admin.register(Recovery)
+class RecoveryAdmin(ReadOnly):
+    list_display = (
+        "job_id",
+        "attempt",
+        "cause",
+        "truth",
+        "pool",
+        "node",
+        "worker",
+        "stuck_since",
+        "recovered_at",
+        "led_to",
+    )
+    list_filter = ("cause", "truth", "pool", "node")
+    search_fields = ("=job__id", "=worker")
+    date_hierarchy = "recovered_at"
+
+
+@admin.register(LateResult)
+class LateResultAdmin(ReadOnly):
+    list_display = ("job_id", "attempt", "video_url", "arrived_at")
+    search_fields = ("=job__id",)
 
 
 @admin.register(Tier)

@@ -55,8 +55,11 @@ class Job(models.Model):
     start_by = models.DateTimeField(null=True)
     finish_by = models.DateTimeField(null=True)
 
-    # Where the last attempt ran.
-    pool = models.ForeignKey(Pool, null=True, on_delete=models.PROTECT, db_index=False)
+    # Where the last attempt ran. The name stays when the pool is removed; while one runs, its lease keeps
+    # the pool.
+    pool = models.ForeignKey(
+        Pool, null=True, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False
+    )
     # Percent at the end of the last attempt; while one runs, the lease knows better.
     progress = models.PositiveSmallIntegerField(default=0)
     video_url = models.TextField(blank=True, default="")

@@ -15,6 +15,8 @@ _SHARED: Final = (
     "DEVELOPMENT",
     "METRICS_HOST",
     "METRICS_PORT",
+    "LEASE_SECONDS",
+    "HEARTBEAT_SECONDS",
     "PUBLIC_URL",
     "PUSH_PORT",
     "REDIS_URL",
@@ -24,7 +26,7 @@ _SHARED: Final = (
 
 def write(data_dir: Path, found: dict[str, Any], *, environment: Mapping[str, str]) -> None:
     """Write run/env, then demo.json, whose appearance says that everything answers."""
-    lines = [f"{key}={shlex.quote(environment[key])}" for key in _SHARED]
+    lines = [f"{key}={shlex.quote(environment[key])}" for key in _SHARED if key in environment]
     lines.append(f"STACK_PID={os.getpid()}")
     _write_private(data_dir / "run" / "env", "\n".join(lines) + "\n")
     _write_private(data_dir / "demo.json", json.dumps(found, indent=2) + "\n")

@@ -16,8 +16,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--pool", action="append", dest="pools", metavar="NAME")
+        parser.add_argument(
+            "--node",
+            default=socket.gethostname(),
+            help="name of the machine in attempts and incidents (its host name)",
+        )
 
-    def handle(self, *_: Any, pools: list[str] | None, **__: Any) -> None:
+    def handle(self, *_: Any, pools: list[str] | None, node: str, **__: Any) -> None:
         found = {pool.name: pool for pool in Pool.objects.all()}
         missing = sorted(set(pools or ()) - set(found))
         if missing:
@@ -31,7 +36,7 @@ class Command(BaseCommand):
             [
                 "worker",
                 "--hostname",
-                f"gpu.{label}@{socket.gethostname()}",
+                f"gpu.{label}@{node}",
                 "--queues",
                 ",".join(names),
                 "--pool",

@@ -1,0 +1,35 @@
+"""`bin/demo NAME`: runs one demonstration."""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+import django
+
+_DEMOS = {
+    "triple": "the same prompt three times within a second",
+    "stuck": "many jobs stuck in running: detected, attributed, recovered",
+}
+
+
+def main() -> int:
+    """Run what was named; exit 1 when the system did not do what it promises."""
+    listed = "\n".join(f"  {name:<16} {about}" for name, about in _DEMOS.items())
+    parser = argparse.ArgumentParser(
+        prog="bin/demo",
+        description=f"Demonstrations on the running stack:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", choices=_DEMOS, metavar="NAME")
+    name = parser.parse_args().name
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "videogen.settings")
+    django.setup()
+    return int(import_module(f"demos.{name}").show())
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
