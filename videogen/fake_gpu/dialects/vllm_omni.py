@@ -1,0 +1,98 @@
+"""vLLM-Omni: creates by form only, frames rather than seconds, a failed job as an HTTP error.
+
+DELETE aborts the engine. Error codes are integers, progress is 0 until the end, and a waiting job
+may be shown as running (vllm-omni issue 6403).
+"""
+
+from typing import Any, Final
+
+from videogen.fake_gpu.dialects import videos
+from videogen.fake_gpu.dialects.dialect import Dialect
+from videogen.fake_gpu.dialects.fields import Fields
+from videogen.fake_gpu.forms import Encoding
+from videogen.fake_gpu.generations import Generation, Phase, Wanted
+from videogen.fake_gpu.http import Answer, Request, json_answer
+from videogen.fake_gpu.server import Refused, Server
+
+_DEFAULT_MODEL: Final = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"
+_TYPES: Final = {400: "BadRequestError", 404: "NotFoundError", 422: "UnprocessableEntityError"}
+
+
+def _read(server: Server, encoding: Encoding, values: dict[str, Any]) -> Wanted:
+    # A JSON body has no form fields: its prompt is missing.
+    fields = Fields(values if encoding is Encoding.FORM else {}, status=400)
+    prompt = fields.required("prompt")
+    model = fields.text("model") or server.model or _DEFAULT_MODEL
+    if server.model and model != server.model:
+        raise Refused(400, f"Model mismatch: '{model}' is not served.", code="model_mismatch")
+    fields.whole("num_inference_steps", 40, high=200)
+    fields.json_text("lora")
+    fields.json_text("extra_params")
+    seconds, frames, fps = fields.length(default_seconds=4, fps=24)
+    return Wanted(
+        prompt=prompt,
+        model=model,
+        seconds=seconds,
+        frames=frames,
+        fps=fps,
+        size=fields.size("1280x720"),
+    )
+
+
+def _view(_server: Server, generation: Generation) -> dict[str, Any]:
+    wanted, failure = generation.wanted, generation.failure
+    has_succeeded = generation.phase is Phase.SUCCEEDED
+    return {
+        "id": generation.id,
+        "object": "video",
+        "created_at": int(generation.created_at),
+        "status": videos.word(generation),
+        "model": wanted.model,
+        "progress": videos.percent(generation),
+        "prompt": wanted.prompt,
+        "seconds": f"{wanted.seconds:g}",
+        "size": wanted.size,
+        "num_frames": wanted.frames,
+        "fps": wanted.fps,
+        "completed_at": videos.whole_or_none(generation.ended_at),
+        "expires_at": None,
+        "remixed_from_video_id": None,
+        "error": {"code": failure.status, "message": failure.message} if failure else None,
+        "file_name": f"{generation.id}.mp4" if has_succeeded else None,
+        "media_type": "video/mp4" if has_succeeded else None,
+        "inference_time_s": round(generation.duration, 3) if has_succeeded else None,
+        "peak_memory_mb": 61_440.0 if has_succeeded else None,
+    }
+
+
+def _content(server: Server, request: Request, subject: str) -> Answer:
+    generation = server.find(subject)
+    if generation.phase is Phase.FAILED:
+        raise Refused(422, "The generation failed.")
+    if generation.phase is not Phase.SUCCEEDED:
+        raise Refused(404, "The video is not ready.")
+    return videos.send_clip(request, generation)
+
+
+def _refuse(refusal: Refused) -> Answer:
+    error = {
+        "message": refusal.message,
+        "type": _TYPES.get(refusal.status, "InternalServerError"),
+        "param": refusal.param,
+        "code": refusal.status,
+    }
+    return json_answer({"error": error}, refusal.status)
+
+
+DIALECT: Final = Dialect(
+    name="vllm_omni",
+    routes=videos.routes(
+        create=videos.create(_read, _view, prefix="video_gen_"),
+        show=videos.show(_view, failure_is_http=True),
+        pages=videos.pages(_view, limit=None, least=0),
+        content=_content,
+        delete=videos.stop_and_forget,
+    ),
+    refuse=_refuse,
+    quirks={"no_progress": 1.0, "in_progress_while_queued": 1.0},
+)
