@@ -21,7 +21,7 @@ _PATIENCE = 15.0
 
 
 class FakeGpu:
-    """`with FakeGpu(dialect="vllm_omni", slots=2, fault={"hang": 1}) as gpu:`
+    """One server; `with FakeGpu(dialect="vllm_omni", slots=2, fault={"hang": 1}) as gpu:`.
 
     Every option of `python -m videogen.fake_gpu` is a keyword argument, with underscores.
     """

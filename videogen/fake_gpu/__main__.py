@@ -5,12 +5,13 @@ import argparse
 import uvloop
 
 from videogen.fake_gpu import app, options
+from videogen.fake_gpu.dialects import registry
 
 
 def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(prog="fake_gpu", description=options.__doc__)
-    options.add_arguments(parser)
+    options.add_arguments(parser, dialects=registry.DIALECTS)
     uvloop.run(app.run(options.Options.of(vars(parser.parse_args()))))
 
 

@@ -4,22 +4,18 @@ import asyncio
 import hmac
 import inspect
 import signal
+import socket
 import time
 import uuid
-from urllib.parse import urlsplit
 
-from videogen.fake_gpu import clip, misbehaviour
+from videogen.fake_gpu import clip, journal, misbehaviour, recall
 from videogen.fake_gpu.control import Control
 from videogen.fake_gpu.dialects import registry
 from videogen.fake_gpu.dialects.dialect import Dialect, Route
-from videogen.fake_gpu.faults import Faults
 from videogen.fake_gpu.forms import UnreadableBody
 from videogen.fake_gpu.http import LARGEST_HEAD, Answer, Request, converse
-from videogen.fake_gpu.journal import Journal
 from videogen.fake_gpu.options import Options
 from videogen.fake_gpu.server import Refused, Server
-from videogen.fake_gpu.signing import new_secret
-from videogen.fake_gpu.webhooks import Webhooks
 
 _BACKLOG = 1024
 
@@ -27,21 +23,18 @@ _BACKLOG = 1024
 class App:
     """One server on one port."""
 
-    def __init__(
-        self, server: Server, dialect: Dialect, *, node: str, api_key: str, control_token: str
-    ) -> None:
+    def __init__(self, server: Server, dialect: Dialect) -> None:
         self._server = server
         self._dialect = dialect
-        self._api_key = f"{dialect.key_scheme} {api_key}" if api_key else ""
-        self._control_token = f"Bearer {control_token}" if control_token else ""
-        self._control = Control(
-            server, dialect=dialect.name, node=node, forgets=dialect.forgets_at_restart
-        )
+        options = server.options
+        self._key = f"{dialect.key_scheme} {options.api_key}" if options.api_key else ""
+        self._token = f"Bearer {options.control_token}" if options.control_token else ""
+        self._control = Control(server, forgets=dialect.forgets_at_restart)
 
     async def respond(self, request: Request) -> Answer:
         """Answer one request."""
         if request.path.startswith("/_control/"):
-            if not _is_allowed(request, self._control_token):
+            if not _is_allowed(request, self._token):
                 return Answer(status=401)
             return self._control.answer(request)
         if request.path.startswith("/_files/"):
@@ -55,7 +48,7 @@ class App:
 
     async def _dialogue(self, request: Request) -> Answer:
         route, subject = self._route(request)
-        if not route.is_open and not _is_allowed(request, self._api_key):
+        if not route.is_open and not _is_allowed(request, self._key):
             raise Refused(401, "Incorrect API key provided.", code="invalid_api_key")
         unanswered = misbehaviour.before(self._server, route.place, subject)
         if unanswered is not None:
@@ -97,7 +90,7 @@ class App:
         generation = self._server.gpu.known.get(subject)
         if generation is None or generation.ended_at is None:
             return Answer(status=404, content_type="text/plain", body=b"Not found")
-        if time.time() - generation.ended_at > self._server.url_seconds:
+        if time.time() - generation.ended_at > self._server.options.url_seconds:
             self._server.journal.write("url_expired", subject)
             return Answer(status=404, content_type="text/plain", body=b"Expired")
         return clip.answer(request, subject)
@@ -106,59 +99,40 @@ class App:
 async def run(options: Options) -> None:
     """Serve until SIGTERM or SIGINT."""
     dialect = registry.DIALECTS[options.dialect]
-    journal = Journal(options.journal, node=options.node)
-    secret = options.webhook_secret or new_secret()
-    apps: list[App] = []
-
-    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await converse(reader, writer, apps[0].respond)
-
-    listener = await asyncio.start_server(
-        meet, options.host, options.port, limit=LARGEST_HEAD, backlog=_BACKLOG, start_serving=False
-    )
-    host, port = listener.sockets[0].getsockname()[:2]
-    webhooks = Webhooks(journal, dialect.signature(secret), late_seconds=options.late_seconds)
+    # Bound first: a port of 0 gets its number only here, and results name it.
+    listening = socket.create_server((options.host, options.port), backlog=_BACKLOG)
+    host, port = listening.getsockname()[:2]
     server = Server(
-        journal=journal,
-        faults=Faults(options.seed, {**dialect.quirks, **options.fault}),
-        webhooks=webhooks,
+        options,
+        url=f"http://{host}:{port}",
+        quirks=dialect.quirks,
         announce=dialect.announce,
-        slots=options.slots,
-        speed=options.speed,
-        jitter=options.jitter,
-        seed=options.seed,
-        model=options.model,
-        url=urlsplit(f"http://{host}:{port}").geturl(),
-        url_seconds=options.url_seconds,
-        webhook_url=options.webhook_url,
-        webhook_secret=secret,
+        signature=dialect.signature,
     )
-    apps.append(
-        App(
-            server,
-            dialect,
-            node=options.node,
-            api_key=options.api_key,
-            control_token=options.control_token,
-        )
-    )
-    journal.write(
+    server.journal.write(
         "listening",
         url=server.url,
         dialect=dialect.name,
-        quirks=dict(dialect.quirks),
         seed=options.seed,
+        quirks=dict(dialect.quirks),
     )
-    await listener.start_serving()
+    if options.journal and not dialect.forgets_at_restart:
+        recall.everything(server, journal.read(options.journal))
+    app = App(server, dialect)
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await converse(reader, writer, app.respond)
+
+    listener = await asyncio.start_server(meet, sock=listening, limit=LARGEST_HEAD)
     if options.ready_file:
         part = options.ready_file.with_name(f"{options.ready_file.name}.part")
         part.write_text(server.url)
         part.replace(options.ready_file)
     await _until_told_to_stop()
     listener.close()
-    webhooks.stop()
-    journal.write("stopped")
-    journal.close()
+    server.webhooks.stop()
+    server.journal.write("stopped")
+    server.journal.close()
 
 
 async def _until_told_to_stop() -> None:

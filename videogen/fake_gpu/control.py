@@ -11,10 +11,8 @@ from videogen.fake_gpu.server import Server
 class Control:
     """Turns the knobs of one server. `forgets` says whether its dialect keeps work in memory only."""
 
-    def __init__(self, server: Server, *, dialect: str, node: str, forgets: bool) -> None:
+    def __init__(self, server: Server, *, forgets: bool) -> None:
         self._server = server
-        self._dialect = dialect
-        self._node = node
         self._forgets = forgets
 
     def answer(self, request: Request) -> Answer:
@@ -61,8 +59,8 @@ class Control:
     def _state(self) -> dict[str, Any]:
         gpu = self._server.gpu
         return {
-            "dialect": self._dialect,
-            "node": self._node,
+            "dialect": self._server.options.dialect,
+            "node": self._server.options.node,
             "slots": gpu.slots,
             "running": sorted(one.id for one in gpu.running),
             "waiting": [one.id for one in gpu.waiting],

@@ -110,6 +110,12 @@ class Gpu:
         self.waiting.append(generation)
         self._fill()
 
+    def restore(self, generation: Generation) -> None:
+        """Know an ended generation of an earlier process again."""
+        self.known[generation.id] = generation
+        self._over.append(generation.id)
+        generation.ended.set()
+
     def resize(self, slots: int) -> None:
         """Change the number of slots; what runs goes on."""
         self.slots = slots
@@ -203,7 +209,14 @@ class Gpu:
 
     def _fail(self, generation: Generation, failure: Failure) -> None:
         generation.failure = failure
-        self._journal.write("failed", generation.id, code=failure.code, unseen=generation.abandoned)
+        self._journal.write(
+            "failed",
+            generation.id,
+            status=failure.status,
+            code=failure.code,
+            message=failure.message,
+            unseen=generation.abandoned,
+        )
         self._close(generation, Phase.FAILED)
 
     def _speak_again(self, generation: Generation) -> None:

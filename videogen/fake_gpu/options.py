@@ -1,13 +1,12 @@
 """What a reference server is told when it starts."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
 from videogen.fake_gpu import faults
-from videogen.fake_gpu.dialects import registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +42,12 @@ class Options:
         return cls(**known)  # type: ignore[arg-type]  # argparse gives each its type
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, *, dialects: Collection[str]) -> None:
     """Declare every option."""
     add = parser.add_argument
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=0, help="0 takes a free one")
-    add("--dialect", choices=sorted(registry.DIALECTS), default="openai")
+    add("--dialect", choices=sorted(dialects), default="openai")
     add("--node", default="gpu", metavar="NAME", help="stands in every line of the journal")
     add("--slots", type=int, default=1, help="generations at a time")
     add("--speed", type=float, default=1.0, metavar="FACTOR", help="seconds per second of video")

@@ -11,10 +11,12 @@ from videogen.fake_gpu.faults import Faults
 from videogen.fake_gpu.generations import Announce, Failure, Generation, Gpu, Wanted
 from videogen.fake_gpu.http import Request
 from videogen.fake_gpu.journal import Journal
+from videogen.fake_gpu.options import Options
+from videogen.fake_gpu.signing import Sign, new_secret
 from videogen.fake_gpu.webhooks import Webhooks
 
 _SLOW_TIMES: Final = 10
-_LONGEST_NOTE: Final = 200
+_LONGEST_NOTE: Final = 1000
 _OUT_OF_MEMORY: Final = Failure(status=500, code="generation_error", message="CUDA out of memory.")
 _REFUSED: Final = Failure(
     status=400, code="moderation_blocked", message="The request was refused by the content filter."
@@ -52,43 +54,36 @@ class Server:
 
     def __init__(
         self,
+        options: Options,
         *,
-        journal: Journal,
-        faults: Faults,
-        webhooks: Webhooks,
-        announce: Callable[["Server"], Announce],
-        slots: int,
-        speed: float,
-        jitter: float,
-        seed: int,
-        model: str,
         url: str,
-        url_seconds: float,
-        webhook_url: str,
-        webhook_secret: str,
+        quirks: Mapping[str, float],
+        announce: Callable[["Server"], Announce],
+        signature: Callable[[str], Sign],
     ) -> None:
-        self.journal = journal
-        self.faults = faults
-        self.webhooks = webhooks
-        self.gpu = Gpu(slots, journal, announce(self))
-        self.model = model
+        self.options = options
+        # Its own address, as results and webhooks name it.
         self.url = url
-        self.url_seconds = url_seconds
-        self.webhook_url = webhook_url
-        self.webhook_secret = webhook_secret
-        self._speed, self._jitter = speed, jitter
-        self._times = Random(f"{seed}/times")  # noqa: S311 - must repeat
-        self._addresses = Random(f"{seed}/addresses")  # noqa: S311 - must repeat
+        self.journal = Journal(options.journal, node=options.node)
+        self.faults = Faults(options.seed, {**quirks, **options.fault})
+        self.webhook_secret = options.webhook_secret or new_secret()
+        self.webhooks = Webhooks(
+            self.journal, signature(self.webhook_secret), late_seconds=options.late_seconds
+        )
+        self.gpu = Gpu(options.slots, self.journal, announce(self))
+        self._times = Random(f"{options.seed}/times")  # noqa: S311 - must repeat
+        self._addresses = Random(f"{options.seed}/addresses")  # noqa: S311 - must repeat
 
     def accept(self, request: Request, backend_id: str, wanted: Wanted) -> Generation:
         """Take an order in: throw the dice, write it down, start or queue it."""
         struck = self.faults.of_generation()
-        duration = wanted.seconds * self._speed * self._times.lognormvariate(0, self._jitter)
+        spread = self._times.lognormvariate(0, self.options.jitter)
+        duration = wanted.seconds * self.options.speed * spread
         generation = Generation(
             id=backend_id,
             wanted=wanted,
             duration=duration * (_SLOW_TIMES if "slow" in struck else 1),
-            planned_failure=_planned_failure(struck),
+            planned_failure=planned_failure(struck),
             faults=struck,
             created_at=time.time(),
             bad_url=self._addresses.choice(_BAD_URLS) if "bad_result_url" in struck else "",
@@ -136,7 +131,8 @@ class Server:
         )
 
 
-def _planned_failure(struck: frozenset[str]) -> Failure | None:
+def planned_failure(struck: frozenset[str]) -> Failure | None:
+    """Say how a generation with these faults fails, if it does."""
     if "refused_content" in struck:
         return _REFUSED
     return _OUT_OF_MEMORY if {"failure", "failed_as_500"} & struck else None
@@ -159,6 +155,7 @@ def _described(request: Request, generation: Generation) -> dict[str, Any]:
         "fps": wanted.fps,
         "size": wanted.size,
         "webhook_url": wanted.webhook_url,
+        "webhook_events": sorted(wanted.webhook_events),
         "expected_seconds": round(generation.duration, 6),
         "faults": sorted(generation.faults),
         "bad_url": generation.bad_url,

@@ -25,7 +25,7 @@ def _read(server: Server, _encoding: Encoding, values: dict[str, Any]) -> Wanted
     try:
         return Wanted(
             prompt=fields.required("prompt"),
-            model=fields.text("model") or server.model or "wan2.2",
+            model=fields.text("model") or server.options.model or "wan2.2",
             seconds=float(fields.whole("seconds", 4) if fields.text("seconds") else 4),
             size=fields.one_of("size", SIZES, "720x1280"),
             echo={"quality": fields.one_of("quality", {"standard", "hd"}, "standard")},

@@ -27,7 +27,7 @@ def _read(server: Server, encoding: Encoding, values: dict[str, Any]) -> Wanted:
     if encoding is Encoding.NONE:
         raise Refused(415, "Unsupported content type.", code="unsupported_content_type")
     fields.refuse_unknown(_KNOWN, code="unknown_parameter")
-    served = {server.model} if server.model else {"sora-2", "sora-2-pro"}
+    served = {server.options.model} if server.options.model else {"sora-2", "sora-2-pro"}
     return Wanted(
         prompt=fields.required("prompt"),
         model=fields.one_of("model", served, min(served)),
@@ -88,7 +88,7 @@ def refuse(refusal: Refused) -> Answer:
 def _announce(server: Server) -> Announce:
     def say(generation: Generation, event: str) -> None:
         kinds = {Phase.SUCCEEDED: "video.completed", Phase.FAILED: "video.failed"}
-        if event != "ended" or generation.phase not in kinds or not server.webhook_url:
+        if event != "ended" or generation.phase not in kinds or not server.options.webhook_url:
             return
         data = {
             "id": f"evt_{uuid.uuid4().hex}",
@@ -98,7 +98,7 @@ def _announce(server: Server) -> Announce:
             "data": {"id": generation.id},
         }
         message_id = f"wh_{uuid.uuid4().hex}"
-        server.send(generation, message_id=message_id, data=data, url=server.webhook_url)
+        server.send(generation, message_id=message_id, data=data, url=server.options.webhook_url)
 
     return say
 

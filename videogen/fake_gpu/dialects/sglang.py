@@ -22,7 +22,7 @@ def _read(server: Server, _encoding: Encoding, values: dict[str, Any]) -> Wanted
     seconds, frames, fps = fields.length(default_seconds=4, fps=24)
     return Wanted(
         prompt=fields.required("prompt"),
-        model=fields.text("model") or server.model or "default",
+        model=fields.text("model") or server.options.model or "default",
         seconds=seconds,
         frames=frames,
         fps=fps,

@@ -36,7 +36,7 @@ def _read(server: Server, encoding: Encoding, values: dict[str, Any]) -> Wanted:
     frames = fields.whole("num_frames", round(seconds * fps))
     return Wanted(
         prompt=fields.required("prompt"),
-        model=fields.text("model") or server.model or "visual-gen",
+        model=fields.text("model") or server.options.model or "visual-gen",
         seconds=frames / fps,
         frames=frames,
         fps=fps,

@@ -22,8 +22,8 @@ def _read(server: Server, encoding: Encoding, values: dict[str, Any]) -> Wanted:
     # A JSON body has no form fields: its prompt is missing.
     fields = Fields(values if encoding is Encoding.FORM else {}, status=400)
     prompt = fields.required("prompt")
-    model = fields.text("model") or server.model or _DEFAULT_MODEL
-    if server.model and model != server.model:
+    model = fields.text("model") or server.options.model or _DEFAULT_MODEL
+    if server.options.model and model != server.options.model:
         raise Refused(400, f"Model mismatch: '{model}' is not served.", code="model_mismatch")
     fields.whole("num_inference_steps", 40, high=200)
     fields.json_text("lora")

@@ -7,6 +7,7 @@ import uvloop
 from django.core.management.base import BaseCommand
 
 from videogen.fake_gpu import app, options
+from videogen.fake_gpu.dialects import registry
 
 
 class Command(BaseCommand):
@@ -14,7 +15,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        options.add_arguments(parser)
+        options.add_arguments(parser, dialects=registry.DIALECTS)
 
     def handle(self, *_: Any, **found: Any) -> None:
         uvloop.run(app.run(options.Options.of(found)))

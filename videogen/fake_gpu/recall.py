@@ -1,0 +1,71 @@
+"""Brings back, from the journal, what a hosted service still knows after one of its processes died."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from videogen.fake_gpu.generations import Failure, Generation, Phase, Wanted
+from videogen.fake_gpu.server import Server, planned_failure
+
+_PHASES: Final = {
+    "finished": Phase.SUCCEEDED,
+    "failed": Phase.FAILED,
+    "canceled": Phase.CANCELED,
+}
+
+
+def everything(server: Server, facts: Iterable[Mapping[str, Any]]) -> None:
+    """Restore what had ended; start or queue the rest again, in its old order."""
+    found: dict[str, Generation] = {}
+    for fact in facts:
+        subject, kind = str(fact.get("id", "")), fact["fact"]
+        if kind == "submitted":
+            found[subject] = _generation(fact)
+        elif kind == "forgotten":
+            found.pop(subject, None)
+        elif subject in found:
+            _continue(found[subject], fact)
+    for generation in found.values():
+        server.journal.write("recalled", generation.id, phase=generation.phase)
+        if generation.ended_at is None:
+            server.gpu.submit(generation)
+        else:
+            server.gpu.restore(generation)
+
+
+def _generation(fact: Mapping[str, Any]) -> Generation:
+    faults = frozenset(fact["faults"])
+    wanted = Wanted(
+        prompt=fact["prompt"],
+        model=fact["model"],
+        seconds=fact["seconds"],
+        frames=fact["frames"],
+        fps=fact["fps"],
+        size=fact["size"],
+        webhook_url=fact["webhook_url"],
+        webhook_events=frozenset(fact["webhook_events"]),
+        echo={"input": {"prompt": fact["prompt"]}, "version": "", "seed": 0},
+    )
+    return Generation(
+        id=fact["id"],
+        wanted=wanted,
+        duration=fact["expected_seconds"],
+        planned_failure=planned_failure(faults),
+        faults=faults,
+        created_at=fact["at"],
+        bad_url=fact["bad_url"],
+    )
+
+
+def _continue(generation: Generation, fact: Mapping[str, Any]) -> None:
+    kind = fact["fact"]
+    if kind == "started":
+        generation.started_at = fact["at"]
+    if kind not in _PHASES or fact.get("unseen"):
+        return
+    generation.phase = _PHASES[kind]
+    generation.ended_at = fact["at"]
+    if kind == "failed":
+        generation.failure = Failure(
+            status=fact["status"], code=fact["code"], message=fact["message"]
+        )
+    generation.output_number = fact.get("output", generation.output_number)
