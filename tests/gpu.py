@@ -66,6 +66,7 @@ class FakeGpu:
             + ([] if "--port" in " ".join(self._arguments) else [f"--port={port}"])
             + [f"--ready-file={self._ready}"],
             cwd=_ROOT,
+            stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + _PATIENCE
         while not self._ready.exists():
@@ -124,10 +125,12 @@ class FakeGpu:
             if fact in {"", line["fact"]} and subject in {"", line.get("id")}
         ]
 
-    def wait_for(self, fact: str, subject: str = "", *, patience: float = 10.0) -> dict[str, Any]:
-        """Wait until the journal has a fact, and give it."""
+    def wait_for(
+        self, fact: str, subject: str = "", *, count: int = 1, patience: float = 10.0
+    ) -> dict[str, Any]:
+        """Wait until the journal has a fact so many times, and give the last."""
         deadline = time.monotonic() + patience
-        while not (found := self.journal(fact, subject)):
+        while len(found := self.journal(fact, subject)) < count:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"No {fact} of {subject or 'anything'}: {self.journal()}")
             time.sleep(0.02)

@@ -38,7 +38,8 @@ def test_a_video_is_made_shown_listed_and_fetched(dialect: str) -> None:
     assert (status, found["status"], found["object"]) == (200, "completed", "video")
     assert [one["id"] for one in listed["data"]] == [video]
     assert billed["video_seconds"] == 4
-    assert billed["gpu_seconds"] == pytest.approx(4 * QUICK, abs=0.1)
+    # A busy machine takes longer, never shorter.
+    assert billed["gpu_seconds"] > 3.9 * QUICK
     with av.open(io.BytesIO(clip), "r") as container:
         assert len(list(container.decode(video=0))) == 48
 
@@ -112,7 +113,7 @@ def test_a_wrong_field_is_refused_as_the_server_does(
     [("vllm_omni", True), ("sglang", False), ("aquiles", False), ("trtllm_visualgen", False)],
 )
 def test_delete_frees_the_slot_only_where_it_does(dialect: str, *, frees: bool) -> None:
-    with FakeGpu(dialect=dialect, slots=1, speed=0.2, jitter=0) as gpu:
+    with FakeGpu(dialect=dialect, slots=1, speed=QUICK, fault={"hang": 1}) as gpu:
         first, second = create(gpu), create(gpu)
 
         status, _ = gpu.ask("DELETE", f"/v1/videos/{first}")
@@ -120,9 +121,10 @@ def test_delete_frees_the_slot_only_where_it_does(dialect: str, *, frees: bool) 
         assert status == 200
         assert poll(gpu, first)[0] == 404
         assert gpu.wait_for("canceled", first)["frees"] is frees
-        gpu.wait_for("finished", second)
-        billed = gpu.wait_for("billed", first)["gpu_seconds"]
-        assert (billed < 0.5) is frees
+        assert gpu.state()["running"] == [second if frees else first]
+        gpu.release()
+        gpu.wait_for("started", second)
+        assert len(gpu.journal("billed", first)) == 1
         assert [one["unseen"] for one in gpu.journal("finished", first)] == (
             [] if frees else [True]
         )
@@ -199,3 +201,49 @@ def test_a_key_is_asked_for() -> None:
         assert refused == 401
         # Its content is open to everybody.
         assert gpu.ask("GET", f"/v1/videos/{found['id']}/content")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("dialect", "health", "model"),
+    [
+        ("vllm_omni", b"", "Wan-AI/Wan2.2-T2V-A14B-Diffusers"),
+        ("sglang", {"status": "ok"}, "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"),
+        ("aquiles", {"status": "ok", "mode": "video"}, "wan2.2"),
+        ("trtllm_visualgen", b"", "visual-gen"),
+    ],
+)
+def test_a_server_of_ones_own_tells_its_health_and_its_models(
+    dialect: str, health: Any, model: str
+) -> None:
+    with FakeGpu(dialect=dialect, api_key="sesame") as gpu:
+        key = {"Authorization": "Bearer sesame"}
+
+        assert gpu.ask("GET", "/health") == (200, health)
+        assert gpu.ask("GET", "/v1/models")[0] == 401
+        served = gpu.ask("GET", "/v1/models", headers=key)[1]["data"]
+        assert [one["id"] for one in served] == [model]
+        gpu.fault("unhealthy")
+        assert gpu.ask("GET", "/health")[0] == 503
+
+
+def test_a_rough_server_has_shapes_of_its_own() -> None:
+    with FakeGpu(dialect="rough", speed=QUICK) as gpu:
+        assert gpu.ask("POST", "/v1/videos", {}) == (
+            400,
+            {"error": "Missing required parameter: 'prompt'."},
+        )
+        status, made = gpu.ask("POST", "/v1/videos", PROMPT)
+        gpu.wait_for("finished", str(made["id"]))
+        _, done = poll(gpu, made["id"])
+        _, listed = gpu.ask("GET", "/v1/videos")
+        gone = gpu.ask("DELETE", f"/v1/videos/{made['id']}")
+        gpu.fault("failure")
+        _, failing = gpu.ask("POST", "/v1/videos", PROMPT)
+        gpu.wait_for("failed", str(failing["id"]))
+        failed = poll(gpu, failing["id"])
+
+    assert (status, made["status"], made["progress"]) == (201, "running", None)
+    assert (done["status"], [one["id"] for one in listed]) == ("succeeded", [made["id"]])
+    assert gone == (204, b"")
+    assert (failed[0], failed[1]["status"]) == (500, "error")
+    assert failed[1]["error"] == "CUDA out of memory."

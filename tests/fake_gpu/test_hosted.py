@@ -22,15 +22,13 @@ def submit(gpu: FakeGpu) -> dict[str, Any]:
 
 
 def test_a_prediction_succeeds_and_its_output_expires() -> None:
-    with FakeGpu(dialect="replicate", speed=QUICK, url_seconds=0.4) as gpu:
+    with FakeGpu(dialect="replicate", speed=QUICK, url_seconds=0) as gpu:
         started = predict(gpu)
         gpu.wait_for("finished", started["id"])
         _, found = gpu.ask("GET", started["urls"]["get"])
-        fresh, _ = gpu.ask("GET", found["output"])
-        while gpu.ask("GET", found["output"])[0] == 200:
-            pass
+        expired, _ = gpu.ask("GET", found["output"])
 
-        assert (started["status"], found["status"], fresh) == ("processing", "succeeded", 200)
+        assert (started["status"], found["status"], expired) == ("processing", "succeeded", 404)
         assert found["logs"].startswith("100%")
         assert gpu.journal("url_expired")
 
@@ -98,3 +96,30 @@ def test_a_fal_request_knows_its_place() -> None:
         submit(gpu)
 
         assert [submit(gpu)["queue_position"] for _ in range(2)] == [0, 1]
+
+
+def test_a_confirmed_cancel_may_change_nothing() -> None:
+    with FakeGpu(dialect="fal", speed=QUICK, fault={"hang": 1, "cancel_ignored": 1}) as gpu:
+        given = submit(gpu)
+        confirmed, _ = gpu.ask("PUT", given["cancel_url"])
+        gpu.release()
+        gpu.wait_for("finished", given["request_id"])
+
+        assert confirmed == 202
+        assert gpu.ask("GET", given["response_url"])[0] == 200
+        assert gpu.journal("canceled") == []
+
+
+def test_a_success_may_have_no_result() -> None:
+    with FakeGpu(dialect="replicate", speed=QUICK, fault={"no_result": 1}) as gpu:
+        prediction = predict(gpu)
+        gpu.wait_for("finished")
+        _, found = gpu.ask("GET", prediction["urls"]["get"])
+
+    assert (found["status"], found["output"]) == ("succeeded", None)
+
+    with FakeGpu(dialect="fal", speed=QUICK, fault={"no_result": 1}) as gpu:
+        given = submit(gpu)
+        gpu.wait_for("finished")
+
+        assert gpu.ask("GET", given["response_url"])[1]["video"] is None

@@ -1,6 +1,8 @@
 """What the journal and the memory of a server keep over a restart and over kill -9."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,38 @@ def test_a_server_of_ones_own_forgets_everything_at_a_restart(dialect: str) -> N
         assert [one["id"] for one in gpu.journal("forgotten")] == ids
         # What ran has cost something; what waited has not.
         assert [one["id"] for one in gpu.journal("billed")] == ids[:1]
+
+
+def test_what_died_with_a_process_is_written_down_by_the_next() -> None:
+    with FakeGpu(dialect="aquiles", fault={"hang": 1}) as gpu:
+        first, second = (gpu.ask("POST", "/v1/videos", form=FORM)[1]["id"] for _ in range(2))
+        gpu.kill()
+        gpu.start()
+        told = [(one["id"], one["phase"]) for one in gpu.journal("forgotten")]
+        gpu.kill()
+        gpu.start()
+
+        assert told == [(first, "running"), (second, "queued")]
+        assert len(gpu.journal("forgotten")) == 2
+
+
+def test_a_hosted_service_signs_with_the_same_key_after_a_restart() -> None:
+    with FakeGpu(dialect="replicate") as gpu:
+        before = gpu.state()["webhook_secret"]
+        gpu.kill()
+        gpu.start()
+
+        assert gpu.state()["webhook_secret"] == before
+
+
+def test_a_journal_has_one_writer(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    first = journal.Journal(path, node="one")
+
+    with pytest.raises(BlockingIOError):
+        journal.Journal(path, node="two")
+    first.close()
+    journal.Journal(path, node="two").close()
 
 
 def test_a_hosted_service_remembers_even_over_kill_9() -> None:
@@ -100,3 +134,21 @@ def test_the_control_face_may_ask_for_a_token() -> None:
 
         assert gpu.ask("GET", "/_control/state")[0] == 401
         assert gpu.ask("GET", "/_control/state", headers=key)[0] == 200
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    def told(*arguments: str) -> str:
+        command = [sys.executable, "-m", "videogen.fake_gpu", *arguments]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        assert run.returncode != 0
+        assert "Traceback" not in run.stderr
+        return run.stderr
+
+    path = tmp_path / "journal.jsonl"
+    with FakeGpu(dialect="openai", journal=path) as gpu:
+        port = gpu.url.rpartition(":")[2]
+
+        assert "Cannot listen" in told(f"--port={port}")
+        assert "Another server writes" in told(f"--journal={path}")
+        assert "no fault 'hnag'" in told("--fault=hnag")
+        assert "no probability" in told("--fault=hang=2")

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-import time
 from typing import Any
 
 import pytest
@@ -103,11 +102,34 @@ def test_a_late_webhook_waits() -> None:
         assert receiver.wait()[0].at - finished > 0.5
 
 
+def test_the_start_may_be_told_after_the_end() -> None:
+    with (
+        Receiver() as receiver,
+        FakeGpu(dialect="replicate", speed=QUICK, fault={"webhook_reordered": 1}) as gpu,
+    ):
+        predict(gpu, receiver, webhook_events_filter=["start", "completed"])
+        letters = receiver.wait(2)
+        gpu.wait_for("webhook_reordered")
+
+    assert [letter.data["status"] for letter in letters] == ["succeeded", "processing"]
+
+
+def test_a_stale_webhook_has_a_true_signature_of_ten_minutes_ago() -> None:
+    with Receiver() as receiver:
+        options = {"webhook_secret": SECRET, "fault": {"webhook_stale": 1}}
+        with FakeGpu(dialect="replicate", speed=QUICK, **options) as gpu:
+            predict(gpu, receiver)
+            letter = receiver.wait()[0]
+
+    assert has_valid_mac(letter)
+    assert letter.at - int(letter.headers["webhook-timestamp"]) >= 600
+
+
 def test_a_refused_webhook_comes_again_with_the_same_id() -> None:
     with Receiver(500) as receiver, FakeGpu(dialect="replicate", speed=QUICK) as gpu:
         predict(gpu, receiver)
         letters = receiver.wait(2)
-        time.sleep(0.1)
+        gpu.wait_for("webhook_sent", count=2)
         sent = gpu.journal("webhook_sent")
 
     assert len({letter.headers["webhook-id"] for letter in letters}) == 1

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 import uuid
+from collections.abc import Callable
 
 from videogen.fake_gpu import clip, journal, misbehaviour, recall
 from videogen.fake_gpu.control import Control
@@ -16,8 +17,13 @@ from videogen.fake_gpu.forms import UnreadableBody
 from videogen.fake_gpu.http import LARGEST_HEAD, Answer, Request, converse
 from videogen.fake_gpu.options import Options
 from videogen.fake_gpu.server import Refused, Server
+from videogen.fake_gpu.signing import new_secret
 
 _BACKLOG = 1024
+
+
+class CannotStart(Exception):
+    """The address or the journal belongs to another process."""
 
 
 class App:
@@ -29,7 +35,7 @@ class App:
         options = server.options
         self._key = f"{dialect.key_scheme} {options.api_key}" if options.api_key else ""
         self._token = f"Bearer {options.control_token}" if options.control_token else ""
-        self._control = Control(server, forgets=dialect.forgets_at_restart)
+        self._control = Control(server)
 
     async def respond(self, request: Request) -> Answer:
         """Answer one request."""
@@ -50,6 +56,7 @@ class App:
         route, subject = self._route(request)
         if not route.is_open and not _is_allowed(request, self._key):
             raise Refused(401, "Incorrect API key provided.", code="invalid_api_key")
+        self._server.tally.count(route.place)
         unanswered = misbehaviour.before(self._server, route.place, subject)
         if unanswered is not None:
             return unanswered
@@ -96,28 +103,41 @@ class App:
         return clip.answer(request, subject)
 
 
-async def run(options: Options) -> None:
-    """Serve until SIGTERM or SIGINT."""
+async def run(options: Options, *, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `say` hears one line, the address. Raises CannotStart."""
     dialect = registry.DIALECTS[options.dialect]
     # Bound first: a port of 0 gets its number only here, and results name it.
-    listening = socket.create_server((options.host, options.port), backlog=_BACKLOG)
+    try:
+        listening = socket.create_server((options.host, options.port), backlog=_BACKLOG)
+    except OSError as error:
+        raise CannotStart(f"Cannot listen at {options.host}:{options.port}: {error}") from None
     host, port = listening.getsockname()[:2]
-    server = Server(
-        options,
-        url=f"http://{host}:{port}",
-        quirks=dialect.quirks,
-        announce=dialect.announce,
-        signature=dialect.signature,
-    )
+    facts = journal.read(options.journal) if options.journal else []
+    try:
+        server = Server(
+            options,
+            url=f"http://{host}:{port}",
+            secret=options.webhook_secret or recall.secret(facts) or new_secret(),
+            forgets=dialect.forgets_at_restart,
+            quirks=dialect.quirks,
+            announce=dialect.announce,
+            signature=dialect.signature,
+        )
+    except BlockingIOError:
+        raise CannotStart(f"Another server writes {options.journal}.") from None
     server.journal.write(
         "listening",
         url=server.url,
         dialect=dialect.name,
         seed=options.seed,
         quirks=dict(dialect.quirks),
+        # Kept here, so that a restart signs with the same key.
+        webhook_secret=server.webhook_secret,
     )
-    if options.journal and not dialect.forgets_at_restart:
-        recall.everything(server, journal.read(options.journal))
+    if dialect.forgets_at_restart:
+        recall.nothing(server, facts)
+    else:
+        recall.everything(server, facts)
     app = App(server, dialect)
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -128,6 +148,7 @@ async def run(options: Options) -> None:
         part = options.ready_file.with_name(f"{options.ready_file.name}.part")
         part.write_text(server.url)
         part.replace(options.ready_file)
+    say(f"{dialect.name} listens at {server.url}, its control face at {server.url}/_control/state")
     await _until_told_to_stop()
     listener.close()
     server.webhooks.stop()

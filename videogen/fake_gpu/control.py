@@ -9,11 +9,10 @@ from videogen.fake_gpu.server import Server
 
 
 class Control:
-    """Turns the knobs of one server. `forgets` says whether its dialect keeps work in memory only."""
+    """Turns the knobs of one server."""
 
-    def __init__(self, server: Server, *, forgets: bool) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
-        self._forgets = forgets
 
     def answer(self, request: Request) -> Answer:
         """Answer one request of the control face; 400 says what is wrong with it."""
@@ -49,9 +48,7 @@ class Control:
         self._server.webhooks.late_seconds = float(wanted["seconds"])
 
     def _restart(self, _wanted: dict[str, Any]) -> None:
-        self._server.journal.write("restarted", forgets=self._forgets)
-        if self._forgets:
-            self._server.gpu.lose_everything()
+        self._server.restart()
 
     def _release(self, _wanted: dict[str, Any]) -> None:
         self._server.journal.write("released", count=self._server.gpu.release())
@@ -65,6 +62,7 @@ class Control:
             "running": sorted(one.id for one in gpu.running),
             "waiting": [one.id for one in gpu.waiting],
             "known": dict(Counter(one.phase for one in gpu.known.values())),
+            "requests": self._server.tally.told(),
             "faults": self._server.faults.probabilities,
             "webhook_secret": self._server.webhook_secret,
             "late_seconds": self._server.webhooks.late_seconds,

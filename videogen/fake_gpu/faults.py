@@ -17,6 +17,7 @@ class Place(StrEnum):
     POLL = "poll"
     CONTENT = "content"
     DELETE = "delete"
+    HEALTH = "health"
     OTHER = "other"
 
 
@@ -32,17 +33,22 @@ OF_GENERATION: Final[Mapping[str, str]] = {
     "webhook_lost": "its last webhook is never sent",
     "webhook_duplicated": "its last webhook is sent five times at once",
     "webhook_early": "ends, and says so, before the create is answered",
-    "webhook_late": "its last webhook waits",
+    "webhook_late": "its last webhook waits for --late-seconds",
+    "webhook_reordered": "its webhook of the start comes after its last one",
     "webhook_forged": "its last webhook has a wrong signature",
+    "webhook_stale": "its last webhook was signed ten minutes ago",
     "delete_frees_nothing": "DELETE and cancel are confirmed, and the GPU works on",
-    "delete_conflict": "DELETE is refused with 409 while it runs",
+    "delete_conflict": "DELETE or cancel is refused with 409 until it ends",
+    "cancel_ignored": "DELETE or cancel is confirmed, and it ends as if nobody had asked",
     "unknown_status": "while it runs its status is a word that no document names",
     "null_progress": "its progress is always null",
     "no_progress": "its progress is 0 until its end",
     "faked_progress": "its progress runs to 90 within five seconds, though it waits",
+    "progress_falls": "its progress begins again at 0 half way",
     "in_progress_while_queued": "is shown as running while it waits",
     "bad_result_url": "its result points somewhere that must not be fetched",
-    "result_by_url": "its result has an address of its own instead of /content",
+    "result_by_url": "its result has an address of its own instead of /content (sglang)",
+    "no_result": "is shown as finished, and there is no result",
 }
 
 # Drawn for each answer, everywhere or, with `_on_submit`, `_on_poll`, `_on_content`, in one place.
@@ -51,16 +57,21 @@ OF_ANSWER: Final[Mapping[str, str]] = {
     "garbage": "HTTP 200 with JSON that is cut off",
     "huge": "a body of up to 10 GB",
     "drip": "one byte of the body each second",
+    "mute": "no answer; on submit the create is accepted",
     "wrong_content_type": "the right body as text/html",
 }
 
 # Drawn for each request of one kind.
 OF_REQUEST: Final[Mapping[str, str]] = {
+    "reject_402": "a create is refused because somebody must pay",
     "reject_429": "a create is refused with Retry-After",
+    "reject_content": "a create is refused with 400 because of its content",
     "drop_after_accept": "a create is accepted, and the connection closed without an answer",
     "error_500_after_accept": "a create is accepted and answered with HTTP 500",
     "forget_on_poll": "404 for a generation that lives",
+    "restart_on_poll": "the server restarts, and loses what its dialect loses",
     "drop_on_poll": "the connection is closed without an answer",
+    "unhealthy": "HTTP 503 for a health check, where the dialect has one",
 }
 
 _STRUCK: Final = (Place.SUBMIT, Place.POLL, Place.CONTENT)

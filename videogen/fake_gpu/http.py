@@ -134,6 +134,8 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
             size = int((await reader.readline()).split(b";")[0], 16)
         except ValueError:
             raise Unreadable(400) from None
+        if size < 0:
+            raise Unreadable(400)
         if len(body) + size > LARGEST_BODY:
             raise Unreadable(413)
         body += (await reader.readexactly(size + 2))[:-2]

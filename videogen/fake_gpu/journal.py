@@ -4,6 +4,7 @@ Each line goes to the operating system at once, so it survives a killed process.
 for each line of a file, also over restarts.
 """
 
+import fcntl
 import json
 import os
 import time
@@ -15,7 +16,10 @@ _TAIL: Final = 64 * 1024
 
 
 class Journal:
-    """Writes one file; without a path it only counts."""
+    """Writes one file; without a path it only counts.
+
+    Raises BlockingIOError while another server writes it.
+    """
 
     def __init__(self, path: Path | None, *, node: str) -> None:
         self._node = node
@@ -23,6 +27,8 @@ class Journal:
         self._file: int | None = None
         if path is not None:
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            # Given up by the kernel when the process dies, however it dies.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._continue()
 
     def write(self, fact: str, subject: str = "", **details: Any) -> None:

@@ -1,18 +1,20 @@
 """Applies the faults that strike a request or its answer, and writes each one down."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Final
 
 from videogen.fake_gpu.faults import Place
 from videogen.fake_gpu.generations import ENDED
 from videogen.fake_gpu.http import Answer
-from videogen.fake_gpu.server import Refused, Server
+from videogen.fake_gpu.server import REFUSED_CONTENT, Refused, Server
 
 _RETRY_AFTER: Final = "2"
 _HUGE: Final = 10 * 1024**3
 _PIECE: Final = 64 * 1024
 _DRIP_PAUSE: Final = 1.0
+# Longer than any caller waits, seconds.
+_SILENCE: Final = 600.0
 # Longest that a create waits for its own early webhook, seconds.
 _EARLY_PATIENCE: Final = 5.0
 
@@ -25,13 +27,10 @@ def before(server: Server, place: Place, subject: str) -> Answer | None:
         server.journal.write("fault", subject, name=name)
         if name == "drop_on_poll":
             return Answer(dropped=True)
-        if name == "reject_429":
-            message = "Too many requests."
-            headers = {"Retry-After": _RETRY_AFTER}
-            raise Refused(429, message, code="rate_limit_exceeded", headers=headers)
-        if name == "forget_on_poll":
-            raise Refused(404, f"Video with id '{subject}' not found.", code="not_found")
-        raise Refused(500, "The server had an error.", code="server_error")
+        if name == "restart_on_poll":
+            server.restart()
+            continue
+        raise _REFUSALS.get(name, _broken)(subject)
     _refuse_delete(server, place, subject)
     return None
 
@@ -45,21 +44,50 @@ async def after(server: Server, place: Place, answer: Answer) -> Answer:
             return Answer(dropped=True)
         if server.faults.strikes("error_500_after_accept"):
             server.journal.write("fault", answer.subject, name="error_500_after_accept")
-            raise Refused(500, "The server had an error.", code="server_error")
+            raise _broken(answer.subject)
     name = server.faults.of_answer(place)
     if name is None:
         return answer
     server.journal.write("fault", answer.subject, name=name, place=place)
+    if name == "mute":
+        await asyncio.sleep(_SILENCE)
+        return Answer(dropped=True)
     return _spoil(name, answer)
 
 
 def _before(server: Server, place: Place) -> Iterator[str]:
     if place is Place.SUBMIT:
-        yield from ("reject_429", "error_500_on_submit", "error_500")
+        yield from ("reject_402", "reject_429", "reject_content")
+        yield from ("error_500_on_submit", "error_500")
     elif place is Place.POLL:
-        yield from ("drop_on_poll", "forget_on_poll", "error_500_on_poll", "error_500")
+        yield from ("restart_on_poll", "drop_on_poll", "forget_on_poll")
+        yield from ("error_500_on_poll", "error_500")
     elif place is Place.CONTENT:
         yield from ("error_500_on_content", "error_500")
+    elif place is Place.HEALTH:
+        yield "unhealthy"
+
+
+def _broken(_subject: str) -> Refused:
+    return Refused(500, "The server had an error.", code="server_error")
+
+
+_REFUSALS: Final[Mapping[str, Callable[[str], Refused]]] = {
+    "reject_402": lambda _: Refused(402, "Insufficient credit.", code="insufficient_credit"),
+    "reject_429": lambda _: Refused(
+        429,
+        "Too many requests.",
+        code="rate_limit_exceeded",
+        headers={"Retry-After": _RETRY_AFTER},
+    ),
+    "reject_content": lambda _: Refused(
+        REFUSED_CONTENT.status, REFUSED_CONTENT.message, code=REFUSED_CONTENT.code
+    ),
+    "forget_on_poll": lambda subject: Refused(
+        404, f"Video with id '{subject}' not found.", code="not_found"
+    ),
+    "unhealthy": lambda _: Refused(503, "The engine is dead.", code="unavailable"),
+}
 
 
 def _refuse_delete(server: Server, place: Place, subject: str) -> None:

@@ -1,9 +1,9 @@
-"""Brings back, from the journal, what a hosted service still knows after one of its processes died."""
+"""Reads in the journal what the process before this one knew, and what of it is still known."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from videogen.fake_gpu.generations import Failure, Generation, Phase, Wanted
+from videogen.fake_gpu.generations import ENDED, Failure, Generation, Phase, Wanted
 from videogen.fake_gpu.server import Server, planned_failure
 
 _PHASES: Final = {
@@ -13,8 +13,30 @@ _PHASES: Final = {
 }
 
 
+def secret(facts: Iterable[Mapping[str, Any]]) -> str:
+    """Give the secret that webhooks were signed with last, or an empty text."""
+    found = [str(fact.get("webhook_secret", "")) for fact in facts if fact["fact"] == "listening"]
+    return found[-1] if found else ""
+
+
 def everything(server: Server, facts: Iterable[Mapping[str, Any]]) -> None:
     """Restore what had ended; start or queue the rest again, in its old order."""
+    for generation in _known(facts):
+        server.journal.write("recalled", generation.id, phase=generation.phase)
+        if generation.phase in ENDED:
+            server.gpu.restore(generation)
+        else:
+            generation.phase, generation.started_at = Phase.QUEUED, None
+            server.gpu.submit(generation)
+
+
+def nothing(server: Server, facts: Iterable[Mapping[str, Any]]) -> None:
+    """Write down what the process before this one took with it."""
+    for generation in _known(facts):
+        server.journal.write("forgotten", generation.id, phase=generation.phase)
+
+
+def _known(facts: Iterable[Mapping[str, Any]]) -> list[Generation]:
     found: dict[str, Generation] = {}
     for fact in facts:
         subject, kind = str(fact.get("id", "")), fact["fact"]
@@ -24,12 +46,7 @@ def everything(server: Server, facts: Iterable[Mapping[str, Any]]) -> None:
             found.pop(subject, None)
         elif subject in found:
             _continue(found[subject], fact)
-    for generation in found.values():
-        server.journal.write("recalled", generation.id, phase=generation.phase)
-        if generation.ended_at is None:
-            server.gpu.submit(generation)
-        else:
-            server.gpu.restore(generation)
+    return list(found.values())
 
 
 def _generation(fact: Mapping[str, Any]) -> Generation:
@@ -58,8 +75,8 @@ def _generation(fact: Mapping[str, Any]) -> Generation:
 
 def _continue(generation: Generation, fact: Mapping[str, Any]) -> None:
     kind = fact["fact"]
-    if kind == "started":
-        generation.started_at = fact["at"]
+    if kind == "started" and generation.ended_at is None:
+        generation.started_at, generation.phase = fact["at"], Phase.RUNNING
     if kind not in _PHASES or fact.get("unseen"):
         return
     generation.phase = _PHASES[kind]

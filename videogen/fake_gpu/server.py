@@ -8,17 +8,18 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from videogen.fake_gpu.faults import Faults
-from videogen.fake_gpu.generations import Announce, Failure, Generation, Gpu, Wanted
+from videogen.fake_gpu.generations import ENDED, Announce, Failure, Generation, Gpu, Wanted
 from videogen.fake_gpu.http import Request
 from videogen.fake_gpu.journal import Journal
 from videogen.fake_gpu.options import Options
-from videogen.fake_gpu.signing import Sign, new_secret
+from videogen.fake_gpu.signing import Sign
+from videogen.fake_gpu.tally import Tally
 from videogen.fake_gpu.webhooks import Webhooks
 
 _SLOW_TIMES: Final = 10
 _LONGEST_NOTE: Final = 1000
 _OUT_OF_MEMORY: Final = Failure(status=500, code="generation_error", message="CUDA out of memory.")
-_REFUSED: Final = Failure(
+REFUSED_CONTENT: Final = Failure(
     status=400, code="moderation_blocked", message="The request was refused by the content filter."
 )
 # What must not be fetched: an internal address, a file, nobody.
@@ -57,7 +58,9 @@ class Server:
         options: Options,
         *,
         url: str,
+        secret: str,
         quirks: Mapping[str, float],
+        forgets: bool,
         announce: Callable[["Server"], Announce],
         signature: Callable[[str], Sign],
     ) -> None:
@@ -65,8 +68,10 @@ class Server:
         # Its own address, as results and webhooks name it.
         self.url = url
         self.journal = Journal(options.journal, node=options.node)
+        self.tally = Tally()
+        self._forgets = forgets
         self.faults = Faults(options.seed, {**quirks, **options.fault})
-        self.webhook_secret = options.webhook_secret or new_secret()
+        self.webhook_secret = secret
         self.webhooks = Webhooks(
             self.journal, signature(self.webhook_secret), late_seconds=options.late_seconds
         )
@@ -99,15 +104,27 @@ class Server:
             raise Refused(404, f"Video with id '{backend_id}' not found.", code="not_found")
         return found
 
-    def stop(self, generation: Generation) -> None:
-        """Cancel for good, or, when that fault struck, only in words."""
+    def stop(self, generation: Generation) -> bool:
+        """Cancel for good, or, when those faults struck, only in words; False if nothing changed."""
+        if "cancel_ignored" in generation.faults and generation.phase not in ENDED:
+            self.journal.write("fault", generation.id, name="cancel_ignored")
+            return False
         if "delete_frees_nothing" in generation.faults:
             self.gpu.abandon(generation)
         else:
             self.gpu.cancel(generation)
+        return True
 
-    def result_url(self, generation: Generation) -> str:
-        """Give the address of a result that lies outside the dialect's own routes."""
+    def restart(self) -> None:
+        """Lose what a restart of this kind of server loses, and go on."""
+        self.journal.write("restarted", forgets=self._forgets)
+        if self._forgets:
+            self.gpu.lose_everything()
+
+    def result_url(self, generation: Generation) -> str | None:
+        """Give the address of a result that lies outside the dialect's own routes, if there is one."""
+        if "no_result" in generation.faults:
+            return None
         if generation.bad_url:
             return generation.bad_url
         return f"{self.url}/_files/{generation.id}/{generation.output_number}/video.mp4"
@@ -134,7 +151,7 @@ class Server:
 def planned_failure(struck: frozenset[str]) -> Failure | None:
     """Say how a generation with these faults fails, if it does."""
     if "refused_content" in struck:
-        return _REFUSED
+        return REFUSED_CONTENT
     return _OUT_OF_MEMORY if {"failure", "failed_as_500"} & struck else None
 
 

@@ -1,11 +1,12 @@
-"""Sends webhooks, again and again until somebody takes them, and loses or forges them when told to."""
+"""Sends webhooks, again and again until somebody takes them, and spoils them as the faults say."""
 
 import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from videogen.fake_gpu.generations import Generation
@@ -15,10 +16,23 @@ from videogen.fake_gpu.signing import Sign
 # Pauses before a refused webhook is sent again, seconds.
 _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
 _COPIES: Final = 5
+# Older than any receiver of Standard Webhooks takes, seconds.
+_STALE: Final = 600
 # Seconds for one attempt, and how many attempts run at once.
 _PATIENCE: Final = 10.0
 _AT_ONCE: Final = 64
 _ACCEPTED: Final = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Letter:
+    """One webhook, and the faults that it meets."""
+
+    subject: str
+    url: str
+    body: bytes
+    message_id: str
+    faults: frozenset[str]
 
 
 class Webhooks:
@@ -35,29 +49,36 @@ class Webhooks:
         self, generation: Generation, *, url: str, body: bytes, message_id: str, last: bool
     ) -> None:
         """Send in the background. Only the last one of a generation, its end, meets faults."""
-        faults = generation.faults if last else frozenset()
-        if "webhook_lost" in faults:
-            self._journal.write("webhook_lost", generation.id, webhook_id=message_id)
+        letter = _Letter(
+            subject=generation.id,
+            url=url,
+            body=body,
+            message_id=message_id,
+            faults=generation.faults if last else frozenset(),
+        )
+        if "webhook_lost" in letter.faults:
+            self._journal.write("webhook_lost", letter.subject, webhook_id=message_id)
+            return
+        if not last and "webhook_reordered" in generation.faults:
+            self._start(letter, self._deliver_after_the_end(letter, generation))
             return
         copies = 1
-        if "webhook_duplicated" in faults:
+        if "webhook_duplicated" in letter.faults:
             copies = _COPIES
             self._journal.write(
-                "webhook_duplicated", generation.id, webhook_id=message_id, copies=copies
+                "webhook_duplicated", letter.subject, webhook_id=message_id, copies=copies
             )
-        wait = self.late_seconds if "webhook_late" in faults else 0.0
-        forged = "webhook_forged" in faults
         for _ in range(copies):
-            letter = self._deliver(
-                generation.id, url, body, message_id=message_id, forged=forged, wait=wait
-            )
-            task = asyncio.create_task(letter)
-            self._tasks[task] = generation.id
-            task.add_done_callback(self._tasks.pop)
+            self._start(letter, self._deliver(letter))
 
     async def settled(self, generation: Generation, *, patience: float) -> None:
         """Wait until no webhook of a generation is under way, at most so many seconds."""
-        pending = [task for task, subject in self._tasks.items() if subject == generation.id]
+        this = asyncio.current_task()
+        pending = [
+            task
+            for task, subject in self._tasks.items()
+            if subject == generation.id and task is not this
+        ]
         if pending:
             await asyncio.wait(pending, timeout=patience)
 
@@ -66,34 +87,43 @@ class Webhooks:
         for task in self._tasks:
             task.cancel()
 
-    async def _deliver(
-        self,
-        subject: str,
-        url: str,
-        body: bytes,
-        *,
-        message_id: str,
-        forged: bool,
-        wait: float,
-    ) -> None:
-        if wait:
+    def _start(self, letter: _Letter, delivery: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(delivery)
+        self._tasks[task] = letter.subject
+        task.add_done_callback(self._tasks.pop)
+
+    async def _deliver_after_the_end(self, letter: _Letter, generation: Generation) -> None:
+        await generation.ended.wait()
+        await self.settled(generation, patience=_PATIENCE)
+        self._journal.write("webhook_reordered", letter.subject, webhook_id=letter.message_id)
+        await self._deliver(letter)
+
+    async def _deliver(self, letter: _Letter) -> None:
+        subject, message_id = letter.subject, letter.message_id
+        if "webhook_late" in letter.faults:
+            wait = self.late_seconds
             self._journal.write("webhook_late", subject, webhook_id=message_id, seconds=wait)
             await asyncio.sleep(wait)
+        forged, age = "webhook_forged" in letter.faults, 0
+        if "webhook_stale" in letter.faults:
+            age = _STALE
         for attempt, pause in enumerate((*_PAUSES, None), start=1):
+            signed_at = int(time.time()) - age
             headers = self._sign(
-                body, message_id=message_id, timestamp=int(time.time()), forged=forged
+                letter.body, message_id=message_id, timestamp=signed_at, forged=forged
             )
             async with self._room:
-                status = await _post(url, body, headers)
+                status = await _post(letter.url, letter.body, headers)
             self._journal.write(
                 "webhook_sent",
                 subject,
                 webhook_id=message_id,
-                url=url,
+                url=letter.url,
                 attempt=attempt,
                 # None when nobody answered.
                 status=status,
                 forged=forged,
+                signed_at=signed_at,
             )
             if status in _ACCEPTED or pause is None:
                 return

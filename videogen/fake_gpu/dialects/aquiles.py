@@ -6,7 +6,7 @@ DELETE takes a waiting job out; a running one keeps its GPU. /content asks for n
 from dataclasses import replace
 from typing import Any, Final
 
-from videogen.fake_gpu.dialects import videos
+from videogen.fake_gpu.dialects import discovery, videos
 from videogen.fake_gpu.dialects.dialect import Dialect
 from videogen.fake_gpu.dialects.fields import Fields
 from videogen.fake_gpu.dialects.openai import SIZES
@@ -17,6 +17,7 @@ from videogen.fake_gpu.http import Answer, Request, json_answer
 from videogen.fake_gpu.server import Refused, Server
 
 _WORDS: Final = {**videos.WORDS, Phase.RUNNING: "processing"}
+_DEFAULT_MODEL: Final = "wan2.2"
 _BROKEN: Final = "validation"
 
 
@@ -25,7 +26,7 @@ def _read(server: Server, _encoding: Encoding, values: dict[str, Any]) -> Wanted
     try:
         return Wanted(
             prompt=fields.required("prompt"),
-            model=fields.text("model") or server.options.model or "wan2.2",
+            model=fields.text("model") or server.options.model or _DEFAULT_MODEL,
             seconds=float(fields.whole("seconds", 4) if fields.text("seconds") else 4),
             size=fields.one_of("size", SIZES, "720x1280"),
             echo={"quality": fields.one_of("quality", {"standard", "hd"}, "standard")},
@@ -64,10 +65,9 @@ def _content(server: Server, request: Request, subject: str) -> Answer:
 
 def _delete(server: Server, _request: Request, subject: str) -> Answer:
     generation = server.find(subject)
-    if generation.phase is Phase.QUEUED:
+    if generation.phase is Phase.QUEUED and "cancel_ignored" not in generation.faults:
         server.gpu.cancel(generation)
-    server.stop(generation)
-    server.gpu.forget(generation)
+    videos.drop(server, generation)
     return videos.deleted(subject)
 
 
@@ -79,7 +79,7 @@ def _refuse(refusal: Refused) -> Answer:
 
 
 _ROUTES: Final = videos.routes(
-    create=videos.create(_read, _view, prefix=""),
+    create=videos.create(_read, _view),
     show=videos.show(_view),
     pages=videos.pages(_view, limit=20, ordered=False),
     content=_content,
@@ -88,7 +88,11 @@ _ROUTES: Final = videos.routes(
 
 DIALECT: Final = Dialect(
     name="aquiles",
-    routes=tuple(replace(route, is_open=route.place is Place.CONTENT) for route in _ROUTES),
+    routes=(
+        discovery.health(status="ok", mode="video"),
+        discovery.models(_DEFAULT_MODEL, owner="custom"),
+        *(replace(route, is_open=route.place is Place.CONTENT) for route in _ROUTES),
+    ),
     refuse=_refuse,
     quirks={"faked_progress": 1.0, "delete_frees_nothing": 1.0},
 )

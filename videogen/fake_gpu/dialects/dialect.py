@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from videogen.fake_gpu.faults import Place
 from videogen.fake_gpu.generations import Announce, Generation
@@ -29,6 +29,11 @@ class Route:
 def route(method: str, pattern: str, handler: Handler, place: Place = Place.OTHER) -> Route:
     """Declare an address that needs the key."""
     return Route(method=method, pattern=re.compile(pattern), handler=handler, place=place)
+
+
+def open_route(method: str, pattern: str, handler: Handler, place: Place = Place.OTHER) -> Route:
+    """Declare an address that answers everybody."""
+    return replace(route(method, pattern, handler, place), is_open=True)
 
 
 def _silent(_server: Server) -> Announce:

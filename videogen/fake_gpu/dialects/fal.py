@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from videogen.fake_gpu import clip, forms
 from videogen.fake_gpu.dialects import videos
-from videogen.fake_gpu.dialects.dialect import Dialect, Route, route
+from videogen.fake_gpu.dialects.dialect import Dialect, open_route, route
 from videogen.fake_gpu.dialects.fields import Fields
 from videogen.fake_gpu.faults import Place
 from videogen.fake_gpu.generations import ENDED, Announce, Failure, Generation, Phase, Wanted
@@ -104,15 +104,14 @@ def _response(server: Server, _request: Request, subject: str) -> Answer:
 
 
 def _payload(server: Server, generation: Generation) -> dict[str, Any]:
-    return {
-        "video": {
-            "url": server.result_url(generation),
-            "content_type": "video/mp4",
-            "file_name": "video.mp4",
-            "file_size": len(clip.of(generation.id)),
-        },
-        "seed": generation.wanted.echo["seed"],
+    url = server.result_url(generation)
+    video = {
+        "url": url,
+        "content_type": "video/mp4",
+        "file_name": "video.mp4",
+        "file_size": len(clip.of(generation.id)),
     }
+    return {"video": video if url else None, "seed": generation.wanted.echo["seed"]}
 
 
 def _cancel(server: Server, _request: Request, subject: str) -> Answer:
@@ -162,12 +161,11 @@ def _key_set(server: Server, _request: Request, _subject: str) -> Answer:
 
 _APP: Final = r"/[\w.-]+/[\w.-]+"
 _REQUEST: Final = rf"{_APP}/requests/(?P<id>[\w-]+)"
-_KEY_SET: Final = route("GET", r"/\.well-known/jwks\.json", _key_set)
 
 DIALECT: Final = Dialect(
     name="fal",
     routes=(
-        Route(method="GET", pattern=_KEY_SET.pattern, handler=_KEY_SET.handler, is_open=True),
+        open_route("GET", r"/\.well-known/jwks\.json", _key_set),
         route("GET", f"{_REQUEST}/status", _show, Place.POLL),
         route("PUT", f"{_REQUEST}/cancel", _cancel, Place.DELETE),
         route("GET", _REQUEST, _response, Place.CONTENT),

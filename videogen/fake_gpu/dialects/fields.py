@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from videogen.fake_gpu.server import Refused
+
+_LARGEST: Final = 10_000
 
 
 class Fields:
@@ -51,10 +53,10 @@ class Fields:
             raise self.refuse(name, message, code="invalid_value")
         return value
 
-    def whole(self, name: str, default: int, *, low: int = 1, high: int = 10_000) -> int:
+    def whole(self, name: str, default: int, *, low: int = 1, high: int = _LARGEST) -> int:
         """Give a whole number, also from digits."""
         value = self._values.get(name, default)
-        if value in {None, ""}:
+        if value is None or value == "":
             return default
         try:
             number = int(str(value))
@@ -65,14 +67,14 @@ class Fields:
         return number
 
     def number(self, name: str, default: float) -> float:
-        """Give a number above 0, also from text such as `5s`."""
+        """Give a number above 0 and not absurd, also from text such as `5s`."""
         value = self._values.get(name, default)
         try:
             number = float(str(value).removesuffix("s"))
         except ValueError:
             raise self.refuse(name, f"'{name}' must be a number.") from None
-        if not number > 0:
-            raise self.refuse(name, f"'{name}' must be above 0.")
+        if not 0 < number <= _LARGEST:
+            raise self.refuse(name, f"'{name}' must be above 0 and at most {_LARGEST}.")
         return number
 
     def size(self, default: str) -> str:

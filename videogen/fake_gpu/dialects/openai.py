@@ -6,9 +6,10 @@ address for all videos.
 
 import time
 import uuid
+from functools import partial
 from typing import Any, Final
 
-from videogen.fake_gpu.dialects import videos
+from videogen.fake_gpu.dialects import discovery, videos
 from videogen.fake_gpu.dialects.dialect import Dialect
 from videogen.fake_gpu.dialects.fields import Fields
 from videogen.fake_gpu.forms import Encoding
@@ -17,6 +18,7 @@ from videogen.fake_gpu.http import Answer, Request, json_answer
 from videogen.fake_gpu.server import Refused, Server
 
 SIZES: Final = frozenset({"720x1280", "1280x720", "1024x1792", "1792x1024"})
+_MODELS: Final = ("sora-2", "sora-2-pro")
 _SECONDS: Final = frozenset({"4", "8", "12"})
 _KNOWN: Final = frozenset({"prompt", "model", "seconds", "size", "input_reference"})
 _KEPT_SECONDS: Final = 3600
@@ -27,7 +29,7 @@ def _read(server: Server, encoding: Encoding, values: dict[str, Any]) -> Wanted:
     if encoding is Encoding.NONE:
         raise Refused(415, "Unsupported content type.", code="unsupported_content_type")
     fields.refuse_unknown(_KNOWN, code="unknown_parameter")
-    served = {server.options.model} if server.options.model else {"sora-2", "sora-2-pro"}
+    served = {server.options.model} if server.options.model else set(_MODELS)
     return Wanted(
         prompt=fields.required("prompt"),
         model=fields.one_of("model", served, min(served)),
@@ -105,12 +107,15 @@ def _announce(server: Server) -> Announce:
 
 DIALECT: Final = Dialect(
     name="openai",
-    routes=videos.routes(
-        create=videos.create(_read, _view, prefix="video_"),
-        show=videos.show(_view),
-        pages=videos.pages(_view, limit=20),
-        content=_content,
-        delete=_delete,
+    routes=(
+        discovery.models(*_MODELS, owner="openai"),
+        *videos.routes(
+            create=videos.create(_read, _view, new_id=partial(videos.new_id, "video_")),
+            show=videos.show(_view),
+            pages=videos.pages(_view, limit=20),
+            content=_content,
+            delete=_delete,
+        ),
     ),
     refuse=refuse,
     forgets_at_restart=False,

@@ -131,6 +131,10 @@ def _secret(server: Server, _request: Request, _subject: str) -> Answer:
     return json_answer({"key": server.webhook_secret})
 
 
+def _account(_server: Server, _request: Request, _subject: str) -> Answer:
+    return json_answer({"type": "organization", "username": "fake-gpu", "name": "Fake GPU"})
+
+
 def _refuse(refusal: Refused) -> Answer:
     body = {"title": refusal.code or "Error", "detail": refusal.message, "status": refusal.status}
     return json_answer(body, refusal.status)
@@ -162,6 +166,7 @@ DIALECT: Final = Dialect(
         route("GET", "/v1/predictions", _pages),
         route("GET", f"/v1/predictions/{_ID}", _show, Place.POLL),
         route("POST", f"/v1/predictions/{_ID}/cancel", _cancel, Place.DELETE),
+        route("GET", "/v1/account", _account, Place.HEALTH),
         route("GET", "/v1/webhooks/default/secret", _secret),
     ),
     refuse=_refuse,

@@ -6,13 +6,15 @@ and /content refuses with that address in the detail.
 
 from typing import Any, Final
 
-from videogen.fake_gpu.dialects import videos
+from videogen.fake_gpu.dialects import discovery, videos
 from videogen.fake_gpu.dialects.dialect import Dialect
 from videogen.fake_gpu.dialects.fields import Fields
 from videogen.fake_gpu.forms import Encoding
 from videogen.fake_gpu.generations import Generation, Phase, Wanted
 from videogen.fake_gpu.http import Answer, Request, json_answer
 from videogen.fake_gpu.server import Refused, Server
+
+_DEFAULT_MODEL: Final = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
 
 
 def _read(server: Server, _encoding: Encoding, values: dict[str, Any]) -> Wanted:
@@ -22,7 +24,7 @@ def _read(server: Server, _encoding: Encoding, values: dict[str, Any]) -> Wanted
     seconds, frames, fps = fields.length(default_seconds=4, fps=24)
     return Wanted(
         prompt=fields.required("prompt"),
-        model=fields.text("model") or server.options.model or "default",
+        model=fields.text("model") or server.options.model or _DEFAULT_MODEL,
         seconds=seconds,
         frames=frames,
         fps=fps,
@@ -58,7 +60,7 @@ def _view(server: Server, generation: Generation) -> dict[str, Any]:
 
 
 def _is_stored_away(generation: Generation) -> bool:
-    return bool(generation.bad_url) or "result_by_url" in generation.faults
+    return bool(generation.bad_url or {"result_by_url", "no_result"} & generation.faults)
 
 
 def _content(server: Server, request: Request, subject: str) -> Answer:
@@ -74,8 +76,7 @@ def _content(server: Server, request: Request, subject: str) -> Answer:
 
 def _delete(server: Server, _request: Request, subject: str) -> Answer:
     generation = server.find(subject)
-    server.stop(generation)
-    server.gpu.forget(generation)
+    videos.drop(server, generation)
     return json_answer({**_view(server, generation), "status": "deleted"}, subject=subject)
 
 
@@ -85,12 +86,16 @@ def _refuse(refusal: Refused) -> Answer:
 
 DIALECT: Final = Dialect(
     name="sglang",
-    routes=videos.routes(
-        create=videos.create(_read, _view, prefix=""),
-        show=videos.show(_view),
-        pages=videos.pages(_view, limit=20),
-        content=_content,
-        delete=_delete,
+    routes=(
+        discovery.health(status="ok"),
+        discovery.models(_DEFAULT_MODEL, owner="sglang", num_gpus=1, task_type="T2V"),
+        *videos.routes(
+            create=videos.create(_read, _view),
+            show=videos.show(_view),
+            pages=videos.pages(_view, limit=20),
+            content=_content,
+            delete=_delete,
+        ),
     ),
     refuse=_refuse,
     quirks={"delete_frees_nothing": 1.0},

@@ -4,9 +4,10 @@ The length is shown as `duration`, unknown fields are refused with 422, the list
 DELETE ends the waiting for the engine, not its work. Source: tensorrt_llm/serve/openai_video_routes.py.
 """
 
+from functools import partial
 from typing import Any, Final
 
-from videogen.fake_gpu.dialects import videos
+from videogen.fake_gpu.dialects import discovery, videos
 from videogen.fake_gpu.dialects.dialect import Dialect
 from videogen.fake_gpu.dialects.fields import Fields
 from videogen.fake_gpu.forms import Encoding
@@ -14,6 +15,7 @@ from videogen.fake_gpu.generations import Generation, Phase, Wanted
 from videogen.fake_gpu.http import Answer, Request, json_answer
 from videogen.fake_gpu.server import Refused, Server
 
+_DEFAULT_MODEL: Final = "visual-gen"
 _WORDS: Final = {**videos.WORDS, Phase.RUNNING: "queued"}
 _KNOWN: Final = frozenset({
     "prompt", "model", "seconds", "size", "width", "height", "num_frames", "fps", "frame_rate",
@@ -36,7 +38,7 @@ def _read(server: Server, encoding: Encoding, values: dict[str, Any]) -> Wanted:
     frames = fields.whole("num_frames", round(seconds * fps))
     return Wanted(
         prompt=fields.required("prompt"),
-        model=fields.text("model") or server.options.model or "visual-gen",
+        model=fields.text("model") or server.options.model or _DEFAULT_MODEL,
         seconds=frames / fps,
         frames=frames,
         fps=fps,
@@ -94,12 +96,16 @@ def _refuse(refusal: Refused) -> Answer:
 
 DIALECT: Final = Dialect(
     name="trtllm_visualgen",
-    routes=videos.routes(
-        create=videos.create(_read, _view, prefix="video_", status=202),
-        show=videos.show(_view),
-        pages=_pages,
-        content=_content,
-        delete=_delete,
+    routes=(
+        discovery.health(),
+        discovery.models(_DEFAULT_MODEL, owner="tensorrt_llm"),
+        *videos.routes(
+            create=videos.create(_read, _view, new_id=partial(videos.new_id, "video_"), status=202),
+            show=videos.show(_view),
+            pages=_pages,
+            content=_content,
+            delete=_delete,
+        ),
     ),
     refuse=_refuse,
     quirks={"null_progress": 1.0, "delete_frees_nothing": 1.0},

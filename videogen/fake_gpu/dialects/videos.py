@@ -29,6 +29,11 @@ _FAKED_SECONDS: Final = 5.0
 _ID: Final = r"(?P<id>[^/]+)"
 
 
+def new_id(prefix: str = "") -> str:
+    """Make an id as most servers do."""
+    return f"{prefix}{uuid.uuid4().hex}"
+
+
 def routes(
     *, create: Handler, show: Handler, pages: Handler, content: Handler, delete: Handler
 ) -> tuple[Route, ...]:
@@ -42,13 +47,15 @@ def routes(
     )
 
 
-def create(read: Read, view: View, *, prefix: str, status: int = 200) -> Handler:
+def create(
+    read: Read, view: View, *, new_id: Callable[[], str] = new_id, status: int = 200
+) -> Handler:
     """Accept a create and answer with its first state."""
 
     def handle(server: Server, request: Request, _subject: str) -> Answer:
         encoding, values = forms.read(request)
         wanted = read(server, encoding, values)
-        generation = server.accept(request, f"{prefix}{uuid.uuid4().hex}", wanted)
+        generation = server.accept(request, new_id(), wanted)
         return json_answer(view(server, generation), status, subject=generation.id)
 
     return handle
@@ -101,6 +108,8 @@ def pages(
 
 def send_clip(request: Request, generation: Generation) -> Answer:
     """Answer with the clip, or, when that fault struck, send the caller elsewhere."""
+    if "no_result" in generation.faults:
+        raise Refused(404, "The file of the video is missing.", code="not_found")
     if generation.bad_url:
         headers = {"Location": generation.bad_url}
         return Answer(status=302, headers=headers, subject=generation.id)
@@ -114,10 +123,14 @@ def deleted(subject: str) -> Answer:
 
 def stop_and_forget(server: Server, _request: Request, subject: str) -> Answer:
     """Stop the work, drop the record, confirm."""
-    generation = server.find(subject)
-    server.stop(generation)
-    server.gpu.forget(generation)
+    drop(server, server.find(subject))
     return deleted(subject)
+
+
+def drop(server: Server, generation: Generation) -> None:
+    """Stop the work and drop the record, unless the fault says that nothing happens."""
+    if server.stop(generation):
+        server.gpu.forget(generation)
 
 
 def word(generation: Generation, words: Mapping[Phase, str] = WORDS) -> str:
@@ -141,6 +154,8 @@ def percent(generation: Generation) -> int | None:
     if "faked_progress" in generation.faults:
         since = time.time() - generation.created_at
         return min(_FAKED, int(_FAKED * since / _FAKED_SECONDS))
+    if "progress_falls" in generation.faults:
+        return int(200 * generation.fraction()) % 100
     return int(100 * generation.fraction())
 
 

@@ -4,9 +4,10 @@ DELETE aborts the engine. Error codes are integers, progress is 0 until the end,
 may be shown as running (vllm-omni issue 6403).
 """
 
+from functools import partial
 from typing import Any, Final
 
-from videogen.fake_gpu.dialects import videos
+from videogen.fake_gpu.dialects import discovery, videos
 from videogen.fake_gpu.dialects.dialect import Dialect
 from videogen.fake_gpu.dialects.fields import Fields
 from videogen.fake_gpu.forms import Encoding
@@ -86,12 +87,16 @@ def _refuse(refusal: Refused) -> Answer:
 
 DIALECT: Final = Dialect(
     name="vllm_omni",
-    routes=videos.routes(
-        create=videos.create(_read, _view, prefix="video_gen_"),
-        show=videos.show(_view, failure_is_http=True),
-        pages=videos.pages(_view, limit=None, least=0),
-        content=_content,
-        delete=videos.stop_and_forget,
+    routes=(
+        discovery.health(),
+        discovery.models(_DEFAULT_MODEL, owner="vllm"),
+        *videos.routes(
+            create=videos.create(_read, _view, new_id=partial(videos.new_id, "video_gen_")),
+            show=videos.show(_view, failure_is_http=True),
+            pages=videos.pages(_view, limit=None, least=0),
+            content=_content,
+            delete=videos.stop_and_forget,
+        ),
     ),
     refuse=_refuse,
     quirks={"no_progress": 1.0, "in_progress_while_queued": 1.0},

@@ -1,13 +1,17 @@
 """Runs a reference GPU server: any dialect, realistic times, and misbehaviour on command."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
 import uvloop
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
 
 from videogen.fake_gpu import app, options
 from videogen.fake_gpu.dialects import registry
+
+
+class _Formatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Puts our options first, and leaves the lines of the epilog alone."""
 
 
 class Command(BaseCommand):
@@ -15,7 +19,11 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        options.add_arguments(parser, dialects=registry.DIALECTS)
+        parser.formatter_class = _Formatter
+        options.add_arguments(parser, dialects=registry.SUMMARIES)
 
     def handle(self, *_: Any, **found: Any) -> None:
-        uvloop.run(app.run(options.Options.of(found)))
+        try:
+            uvloop.run(app.run(options.Options.of(found), say=self.stdout.write))
+        except app.CannotStart as reason:
+            raise CommandError(str(reason)) from None
