@@ -97,6 +97,17 @@ def test_polls_meet_what_only_strikes_polls() -> None:
         assert poll(gpu, video)[0] == 200
 
 
+def test_an_error_that_strikes_now_and_then_leaves_the_other_answers_whole() -> None:
+    with FakeGpu(dialect="openai", fault={"hang": 1}) as gpu:
+        video = created(gpu)
+        gpu.fault("error_500", 0.5)
+        answers = [raw(gpu, f"/v1/videos/{video}") for _ in range(20)]
+
+        assert {answer.status for answer in answers} == {200, 500}
+        assert {answer.headers["Content-Type"] for answer in answers} == {"application/json"}
+        assert len(gpu.journal("fault")) == [answer.status for answer in answers].count(500)
+
+
 def test_garbage_is_cut_off_json() -> None:
     with FakeGpu(dialect="openai", fault={"garbage_on_poll": 1}) as gpu:
         status, body = poll(gpu, created(gpu))
@@ -248,7 +259,7 @@ def test_a_finished_video_may_not_be_there(dialect: str) -> None:
         gpu.wait_for("finished", video)
 
         assert poll(gpu, video)[1]["status"] == "completed"
-        assert gpu.ask("GET", f"/v1/videos/{video}/content")[0] in {400, 404}
+        assert gpu.ask("GET", f"/v1/videos/{video}/content")[0] == 404
 
 
 def test_progress_may_fall() -> None:

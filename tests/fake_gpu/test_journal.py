@@ -1,8 +1,10 @@
 """What the journal and the memory of a server keep over a restart and over kill -9."""
 
+import http.client
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -152,3 +154,21 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
         assert "Another server writes" in told(f"--journal={path}")
         assert "no fault 'hnag'" in told("--fault=hnag")
         assert "no probability" in told("--fault=hang=2")
+
+
+def test_a_server_stops_in_silence_and_at_once_though_callers_wait(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    command = [sys.executable, "-m", "videogen.fake_gpu", f"--ready-file={ready}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+        while not ready.exists():
+            assert server.poll() is None
+            time.sleep(0.02)
+        idle = http.client.HTTPConnection(ready.read_text().removeprefix("http://"))
+        idle.request("GET", "/_control/state")
+        idle.getresponse().read()
+        server.terminate()
+        said, complained = server.communicate(timeout=20)
+        idle.close()
+
+    assert said.startswith(b"openai listens at http://127.0.0.1:")
+    assert (server.returncode, complained) == (0, b"")

@@ -1,6 +1,7 @@
 """Routes requests: to the control face, to results, or to the dialect, through its faults."""
 
 import asyncio
+import contextlib
 import hmac
 import inspect
 import signal
@@ -141,7 +142,9 @@ async def run(options: Options, *, say: Callable[[str], None]) -> None:
     app = App(server, dialect)
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await converse(reader, writer, app.respond)
+        # Python 3.11 would report an open connection as an error when the server stops.
+        with contextlib.suppress(asyncio.CancelledError):
+            await converse(reader, writer, app.respond)
 
     listener = await asyncio.start_server(meet, sock=listening, limit=LARGEST_HEAD)
     if options.ready_file:

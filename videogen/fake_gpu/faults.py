@@ -74,6 +74,8 @@ OF_REQUEST: Final[Mapping[str, str]] = {
     "unhealthy": "HTTP 503 for a health check, where the dialect has one",
 }
 
+# An answer of 500 is thrown for before there is an answer.
+_SPOILING: Final = tuple(name for name in OF_ANSWER if name != "error_500")
 _STRUCK: Final = (Place.SUBMIT, Place.POLL, Place.CONTENT)
 NAMES: Final = frozenset(
     [*OF_GENERATION, *OF_ANSWER, *OF_REQUEST]
@@ -122,7 +124,7 @@ class Faults:
             return None
         struck = [
             name
-            for name in OF_ANSWER
+            for name in _SPOILING
             # Both dice are thrown, so that one fault does not shift the other's.
             if any([self.strikes(name), self.strikes(f"{name}_on_{place}")])
         ]

@@ -126,9 +126,11 @@ def _spoil(name: str, answer: Answer) -> Answer:
                 headers=headers,
                 stream=stream,
             )
-        case _:
+        case "wrong_content_type":
             answer.content_type = "text/html; charset=utf-8"
             return answer
+        case _:
+            raise ValueError(name)
 
 
 async def _endless() -> AsyncIterator[bytes]:

@@ -35,7 +35,7 @@ def _read(server: Server, _encoding: Encoding, values: dict[str, Any]) -> Wanted
 def _view(server: Server, generation: Generation) -> dict[str, Any]:
     wanted, failure = generation.wanted, generation.failure
     has_succeeded = generation.phase is Phase.SUCCEEDED
-    url = server.result_url(generation) if has_succeeded and _is_stored_away(generation) else None
+    url = _storage_url(server, generation) if has_succeeded else None
     return {
         "id": generation.id,
         "object": "video",
@@ -59,8 +59,9 @@ def _view(server: Server, generation: Generation) -> dict[str, Any]:
     }
 
 
-def _is_stored_away(generation: Generation) -> bool:
-    return bool(generation.bad_url or {"result_by_url", "no_result"} & generation.faults)
+def _storage_url(server: Server, generation: Generation) -> str | None:
+    is_stored_away = generation.bad_url or "result_by_url" in generation.faults
+    return server.result_url(generation) if is_stored_away else None
 
 
 def _content(server: Server, request: Request, subject: str) -> Answer:
@@ -69,8 +70,8 @@ def _content(server: Server, request: Request, subject: str) -> Answer:
         raise Refused(404, "Video is not ready")
     if request.query.get("variant", "0") != "0":
         raise Refused(404, "Video variant not found")
-    if _is_stored_away(generation):
-        raise Refused(400, f"Video is stored at {server.result_url(generation)}")
+    if url := _storage_url(server, generation):
+        raise Refused(400, f"Video is stored at {url}")
     return videos.send_clip(request, generation)
 
 
