@@ -85,7 +85,8 @@ def test_a_hosted_service_remembers_even_over_kill_9() -> None:
 
         gpu.start()
 
-        assert gpu.ask("GET", f"/v1/predictions/{first['id']}")[1]["status"] == "succeeded"
+        _, recalled = gpu.ask("GET", f"/v1/predictions/{first['id']}")
+        assert (recalled["status"], recalled["input"]) == ("succeeded", prediction["input"])
         assert gpu.ask("GET", f"/v1/predictions/{second['id']}")[1]["status"] == "processing"
         gpu.release()
         gpu.wait_for("finished", second["id"])
@@ -103,6 +104,14 @@ def test_a_submission_tells_who_asked() -> None:
         "tag",
     )
     assert (line["node"], line["prompt"]) == ("gpu-3", "A lighthouse")
+
+
+def test_a_submission_is_written_down_as_it_came() -> None:
+    form = {**FORM, "num_frames": "81", "loras[]": "a", "flow_shift": "5.5"}
+    with FakeGpu(dialect="vllm_omni") as gpu:
+        gpu.ask("POST", "/v1/videos", form=form)
+
+        assert gpu.wait_for("submitted")["fields"] == form
 
 
 def test_half_a_line_does_not_spoil_the_next(tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ def _generation(fact: Mapping[str, Any]) -> Generation:
         size=fact["size"],
         webhook_url=fact["webhook_url"],
         webhook_events=frozenset(fact["webhook_events"]),
-        echo={"input": {"prompt": fact["prompt"]}, "version": "", "seed": 0},
+        # What the hosted dialects show again of a create.
+        echo={"input": {}, "version": "", "seed": 0, **fact["fields"]},
     )
     return Generation(
         id=fact["id"],

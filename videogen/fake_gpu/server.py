@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from random import Random
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from videogen.fake_gpu import forms
 from videogen.fake_gpu.faults import Faults
 from videogen.fake_gpu.generations import ENDED, Announce, Failure, Generation, Gpu, Wanted
 from videogen.fake_gpu.http import Request
@@ -171,9 +173,25 @@ def _described(request: Request, generation: Generation) -> dict[str, Any]:
         "frames": wanted.frames,
         "fps": wanted.fps,
         "size": wanted.size,
+        # As they came, to see what a driver sends.
+        "fields": _shortened(forms.read(request)[1]),
         "webhook_url": wanted.webhook_url,
         "webhook_events": sorted(wanted.webhook_events),
         "expected_seconds": round(generation.duration, 6),
         "faults": sorted(generation.faults),
         "bad_url": generation.bad_url,
     }
+
+
+def _shortened(value: Any) -> Any:
+    match value:
+        case str():
+            return value[:_LONGEST_NOTE]
+        case dict():
+            return {name: _shortened(one) for name, one in value.items()}
+        case list():
+            return [_shortened(one) for one in value]
+        case forms.Upload():
+            return asdict(value)
+        case _:
+            return value
