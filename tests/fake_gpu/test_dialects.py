@@ -2,6 +2,8 @@
 
 import io
 import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import RemoteDisconnected
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -92,6 +94,7 @@ def test_a_failed_job_is_shown_in_the_servers_shape(dialect: str, status: int, e
         ("openai", {"size": "640x360"}, 400),
         ("vllm_omni", {"seconds": "four"}, 400),
         ("sglang", {"seconds": "4.5"}, 422),
+        ("aquiles", {"input_reference": "a picture"}, 400),
         # Any wrong field breaks it.
         ("aquiles", {"size": "640x360"}, 500),
         ("trtllm_visualgen", {"flow_shift": "3"}, 422),
@@ -247,3 +250,23 @@ def test_a_rough_server_has_shapes_of_its_own() -> None:
     assert gone == (204, b"")
     assert (failed[0], failed[1]["status"]) == (500, "error")
     assert failed[1]["error"] == "CUDA out of memory."
+
+
+def test_vllm_may_be_asked_to_answer_with_the_video() -> None:
+    with FakeGpu(dialect="vllm_omni", speed=QUICK) as gpu:
+        status, clip = gpu.ask("POST", "/v1/videos/sync", form=PROMPT)
+        gpu.fault("failure")
+        failed, error = gpu.ask("POST", "/v1/videos/sync", form=PROMPT)
+
+    assert (status, clip[4:8]) == (200, b"ftyp")
+    assert (failed, error["error"]["message"]) == (500, "CUDA out of memory.")
+
+
+def test_a_restart_cuts_off_who_waits_for_a_video() -> None:
+    with FakeGpu(dialect="vllm_omni", fault={"hang": 1}) as gpu, ThreadPoolExecutor(1) as caller:
+        waiting = caller.submit(gpu.ask, "POST", "/v1/videos/sync", form=PROMPT)
+        gpu.wait_for("started")
+        gpu.restart()
+
+        with pytest.raises(RemoteDisconnected):
+            waiting.result(10)

@@ -155,6 +155,8 @@ class Gpu:
             generation.abandoned = True
         if self.known.pop(generation.id, None) is not None:
             self._journal.write("forgotten", generation.id, phase=generation.phase)
+            # Whoever waits for it must not wait for ever.
+            generation.ended.set()
 
     def lose_everything(self) -> None:
         """Stop all work and forget it, as the memory of a process is lost."""

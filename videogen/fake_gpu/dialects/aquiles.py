@@ -18,15 +18,20 @@ from videogen.fake_gpu.server import Refused, Server
 
 _WORDS: Final = {**videos.WORDS, Phase.RUNNING: "processing"}
 _DEFAULT_MODEL: Final = "wan2.2"
+# Families that take a picture to begin with.
+_WITH_IMAGE: Final = ("ltx", "minimax")
 _BROKEN: Final = "validation"
 
 
 def _read(server: Server, _encoding: Encoding, values: dict[str, Any]) -> Wanted:
+    model = str(values.get("model") or server.options.model or _DEFAULT_MODEL)
+    if "input_reference" in values and not any(name in model.lower() for name in _WITH_IMAGE):
+        raise Refused(400, f"'{model}' does not support input_reference.")
     fields = Fields(values, status=500, code=_BROKEN)
     try:
         return Wanted(
             prompt=fields.required("prompt"),
-            model=fields.text("model") or server.options.model or _DEFAULT_MODEL,
+            model=model,
             seconds=float(fields.whole("seconds", 4) if fields.text("seconds") else 4),
             size=fields.one_of("size", SIZES, "720x1280"),
             echo={"quality": fields.one_of("quality", {"standard", "hd"}, "standard")},

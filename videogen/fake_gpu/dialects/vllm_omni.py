@@ -1,21 +1,28 @@
 """vLLM-Omni: creates by form only, frames rather than seconds, a failed job as an HTTP error.
 
 DELETE aborts the engine. Error codes are integers, progress is 0 until the end, and a waiting job
-may be shown as running (vllm-omni issue 6403).
+may be shown as running (vllm-omni issue 6403). /v1/videos/sync answers with the video itself.
 """
 
+import asyncio
 from functools import partial
 from typing import Any, Final
 
+from videogen.fake_gpu import forms
 from videogen.fake_gpu.dialects import discovery, videos
-from videogen.fake_gpu.dialects.dialect import Dialect
+from videogen.fake_gpu.dialects.dialect import Dialect, route
 from videogen.fake_gpu.dialects.fields import Fields
+from videogen.fake_gpu.faults import Place
 from videogen.fake_gpu.forms import Encoding
 from videogen.fake_gpu.generations import Generation, Phase, Wanted
 from videogen.fake_gpu.http import Answer, Request, json_answer
 from videogen.fake_gpu.server import Refused, Server
 
 _DEFAULT_MODEL: Final = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"
+_PREFIX: Final = "video_gen_"
+_PEAK_MEGABYTES: Final = 61_440.0
+# The server's own limit for a create that waits for its video.
+_SYNC_SECONDS: Final = 600.0
 _TYPES: Final = {400: "BadRequestError", 404: "NotFoundError", 422: "UnprocessableEntityError"}
 
 
@@ -62,8 +69,29 @@ def _view(_server: Server, generation: Generation) -> dict[str, Any]:
         "file_name": f"{generation.id}.mp4" if has_succeeded else None,
         "media_type": "video/mp4" if has_succeeded else None,
         "inference_time_s": round(generation.duration, 3) if has_succeeded else None,
-        "peak_memory_mb": 61_440.0 if has_succeeded else None,
+        "peak_memory_mb": _PEAK_MEGABYTES if has_succeeded else None,
     }
+
+
+async def _create_and_wait(server: Server, request: Request, _subject: str) -> Answer:
+    wanted = _read(server, *forms.read(request))
+    generation = server.accept(request, videos.new_id(_PREFIX), wanted)
+    try:
+        async with asyncio.timeout(_SYNC_SECONDS):
+            await generation.ended.wait()
+    except TimeoutError:
+        raise Refused(504, "The generation timed out.") from None
+    if generation.failure:
+        raise Refused(generation.failure.status, generation.failure.message)
+    if generation.phase is not Phase.SUCCEEDED:
+        return Answer(dropped=True)
+    answer = videos.send_clip(request, generation)
+    answer.headers |= {
+        "X-Model": wanted.model,
+        "X-Inference-Time-S": f"{generation.duration:.3f}",
+        "X-Peak-Memory-MB": f"{_PEAK_MEGABYTES:.0f}",
+    }
+    return answer
 
 
 def _content(server: Server, request: Request, subject: str) -> Answer:
@@ -89,9 +117,10 @@ DIALECT: Final = Dialect(
     name="vllm_omni",
     routes=(
         discovery.health(),
+        route("POST", "/v1/videos/sync", _create_and_wait, Place.SUBMIT),
         discovery.models(_DEFAULT_MODEL, owner="vllm"),
         *videos.routes(
-            create=videos.create(_read, _view, new_id=partial(videos.new_id, "video_gen_")),
+            create=videos.create(_read, _view, new_id=partial(videos.new_id, _PREFIX)),
             show=videos.show(_view, failure_is_http=True),
             pages=videos.pages(_view, limit=None, least=0),
             content=_content,
