@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
-from jobs import late_results, transitions
-from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
+from jobs import late_results, locks, transitions
+from jobs.errors import AttemptSuperseded, CancelFeeChanged, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.ids import JobId, new_job_id
 from jobs.models import Account, Attempt, Job, JobTransition, LateResult, Lease, LedgerEntry
@@ -338,3 +338,29 @@ def test_a_worker_that_is_taken_out_of_service_costs_no_try() -> None:
 
     fresh = Job.objects.get(id=job.id)
     assert (fresh.state, fresh.failed_count) == (QUEUED, 0)
+
+
+def test_a_cancel_that_would_cost_more_than_agreed_is_refused() -> None:
+    owner = ann()
+    job = running(owner)
+
+    with pytest.raises(CancelFeeChanged) as refused:
+        transitions.cancel(JobId(job.id), owner_id=owner.id, agreed_fee=0)
+
+    assert refused.value.fee == 2
+    assert not Job.objects.get(id=job.id).is_cancel_requested
+
+
+def test_a_move_on_a_row_that_is_not_as_it_was_read_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = running(ann())
+    before = _trace(job)
+    outdated = Job.objects.get(id=job.id)
+    outdated.version -= 1
+    monkeypatch.setattr(locks, "job", lambda _: outdated)
+
+    with pytest.raises(AssertionError):
+        transitions.succeed(JobId(job.id), attempt=1, video=VIDEO)
+
+    assert _trace(job) == before
