@@ -3,11 +3,20 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
-from bench import idle
+from bench import idle, moves, stuck
 
-_BENCHMARKS = {"idle": lambda: idle.measure(idle.data_dir())}
+_BENCHMARKS = {
+    "idle": idle.measure,
+    "moves": moves.measure,
+    "stuck": stuck.measure,
+}
+# Those that measure the running stack; the others bring servers of their own.
+_ON_THE_STACK = {"idle"}
 
 
 def main() -> int:
@@ -19,18 +28,25 @@ def main() -> int:
     unknown = sorted(set(options.names) - set(_BENCHMARKS))
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are: {', '.join(_BENCHMARKS)}")
-    if not (idle.data_dir() / "demo.json").exists():
+    names = options.names or list(_BENCHMARKS)
+    if _ON_THE_STACK & set(names) and not (idle.data_dir() / "demo.json").exists():
         print("bin/bench: nothing runs. Start bin/dev in another terminal first.", file=sys.stderr)
         return 1
     found = {}
-    for name in options.names or list(_BENCHMARKS):
+    for name in names:
         print(f"{name} ...", flush=True)
-        found[name] = _BENCHMARKS[name]()
+        found[name] = _alone(_BENCHMARKS[name])
         for figure, value in found[name].items():
             print(f"  {figure:<32} {value:10.2f}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
     return 0
+
+
+def _alone(measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """Measure in a fresh process, so that one benchmark leaves nothing for the next."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(measure).result()
 
 
 if __name__ == "__main__":

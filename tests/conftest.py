@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import django
 import pytest
 
-from tests.services import Services
+from videogen.embedded.temporary import TemporaryServers
 
 # A polite end is an end like Ctrl-C: it too stops the servers.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
-_services = Services()
+_services = TemporaryServers()
 os.environ.update(_services.start())
 os.environ["DJANGO_SETTINGS_MODULE"] = "videogen.settings"
 django.setup()

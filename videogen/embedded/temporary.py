@@ -1,7 +1,6 @@
-"""Real PostgreSQL and Valkey for the tests, on free ports in a folder of their own."""
+"""PostgreSQL and Valkey for a while, on free ports in a folder of their own: for tests, benchmarks, proofs."""
 
 import contextlib
-import os
 import secrets
 import shutil
 import subprocess
@@ -15,12 +14,12 @@ from videogen.embedded import places, postgres, valkey
 _PATIENCE = 20.0
 
 
-class Services:
-    """Both servers, from the first test to the last."""
+class TemporaryServers:
+    """Both servers, until they are stopped. What they held is gone then."""
 
     def __init__(self) -> None:
-        # In /tmp itself, so that the database's user may enter it when the tests run as root.
-        self.folder = Path(tempfile.mkdtemp(prefix="videogen-tests-", dir="/tmp"))
+        # In /tmp itself, so that the database's user may enter it when this runs as root.
+        self.folder = Path(tempfile.mkdtemp(prefix="videogen-temporary-", dir="/tmp"))
         self.folder.chmod(0o755)
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -66,5 +65,5 @@ class Services:
         deadline = time.monotonic() + _PATIENCE
         while not is_ready():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{os.path.basename(command[0])} did not start.")
+                raise RuntimeError(f"{Path(command[0]).name} did not start.")
             time.sleep(0.05)

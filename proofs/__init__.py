@@ -1,0 +1,1 @@
+"""Proofs that take longer than the tests: each is run by its name."""
