@@ -40,16 +40,16 @@ def run(job_id: JobId, *, attempt: int, worker: str) -> None:
         return
     with _Keeper(order) as keeper:
         outcome = _generate(order, keeper)
-    ATTEMPTS.labels(pool=order.pool, outcome=outcome).inc()
+    ATTEMPTS.labels(pool=order.site.pool, outcome=outcome).inc()
     logger.info(
         "attempt_ended",
-        extra={"job": str(job_id), "attempt": attempt, "pool": order.pool, "outcome": outcome},
+        extra={"job": str(job_id), "attempt": attempt, "pool": order.site.pool, "outcome": outcome},
     )
 
 
 def _generate(order: Order, keeper: "_Keeper") -> str:
     try:
-        video = registry.backend(order.driver).generate(order, keeper)
+        video = registry.synchronous(order.site.driver).generate(order, keeper)
     except Stopped as stopped:
         return _stopped(order, stopped.reason)
     except BackendError as error:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection
 
-from jobs.backends.backend import Order
+from jobs.backends.backend import Order, Site
 from jobs.ids import JobId, OwnerId
 
 # A second delivery of the same message finds `picked_up_at` set and takes nothing.
@@ -89,10 +89,7 @@ def _order(row: tuple[Any, ...]) -> Order:
         width=width,
         height=height,
         seed=row[6],
-        pool=row[7],
-        driver=row[8],
-        profile=row[9],
-        url=row[10],
+        site=Site(pool=row[7], driver=row[8], profile=row[9], url=row[10]),
     )
 
 

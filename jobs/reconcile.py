@@ -65,7 +65,10 @@ def question(job_id: JobId, *, attempt: int, is_hopeless: bool, jitter: float) -
     if order is None:
         return False
     sighting, truth = ask(order)
-    if isinstance(sighting, Gone) and not registry.backend(order.driver).runs_in_worker:
+    if (
+        isinstance(sighting, Gone)
+        and not registry.backend(order.site.driver).capabilities.runs_in_worker
+    ):
         return bring(order, sighting, cause=Cause.FORGOTTEN, truth=truth, jitter=jitter)
     if is_hopeless or isinstance(sighting, Finished | Failed):
         return bring(order, sighting, cause=Cause.OVERDUE, truth=truth, jitter=jitter)
@@ -76,9 +79,11 @@ def question(job_id: JobId, *, attempt: int, is_hopeless: bool, jitter: float) -
 def ask(order: Order) -> tuple[Sighting | None, Truth]:
     """Ask a backend what became of an order; None and UNREACHABLE when it gives no answer."""
     try:
-        sighting = registry.backend(order.driver).look(order)
+        sighting = registry.backend(order.site.driver).look(order)
     except BackendError as error:
-        logger.warning("backend_gave_no_answer", extra={"pool": order.pool, "reason": str(error)})
+        logger.warning(
+            "backend_gave_no_answer", extra={"pool": order.site.pool, "reason": str(error)}
+        )
         return None, Truth.UNREACHABLE
     return sighting, _TRUTHS[type(sighting)]
 
@@ -115,13 +120,13 @@ def bring(
     except (AttemptSuperseded, TransitionRefused, JobMissing) as refusal:
         logger.info("recovery_not_needed", extra={"job": str(job_id), "reason": str(refusal)})
         return False
-    RECOVERIES.labels(pool=order.pool, cause=cause.value, truth=truth.value).inc()
+    RECOVERIES.labels(pool=order.site.pool, cause=cause.value, truth=truth.value).inc()
     logger.warning(
         "attempt_recovered",
         extra={
             "job": str(job_id),
             "attempt": attempt,
-            "pool": order.pool,
+            "pool": order.site.pool,
             "cause": cause.value,
             "truth": truth.value,
         },

@@ -1,14 +1,18 @@
 """The cast: Ann pays, Bob is free, Cy is a stranger; and the jobs that they submit."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
-from jobs import requests, seeds, submission, transitions
+from django.db.models import F
+
+from jobs import leases, requests, seeds, submission, transitions
 from jobs.backends.backend import Video
+from jobs.failures import FailureKind
 from jobs.idempotency import Claim
 from jobs.ids import JobId
-from jobs.models import Job, Lease
-from scheduler import dispatch
+from jobs.models import Attempt, Job, Lease, RunTime
+from scheduler import dispatch, sweeps
 from videogen.accounts import keys
 from videogen.accounts.models import User
 
@@ -86,8 +90,40 @@ def past_deadline(job_id: UUID, *, field: str = "finish_by") -> None:
 
 
 def expire_lease(job_id: UUID) -> None:
-    from datetime import timedelta
-
-    from django.db.models import F
-
     Lease.objects.filter(job_id=job_id).update(expires_at=F("granted_at") - timedelta(seconds=1))
+
+
+def end_attempt(job: Job, kind: FailureKind) -> None:
+    transitions.end_attempt(
+        JobId(job.id), attempt=job.attempt, failure=kind, message="Why.", jitter=0.5
+    )
+
+
+def second_attempt(job: Job) -> None:
+    end_attempt(job, FailureKind.WORKER_LOST)
+    Job.objects.filter(id=job.id).update(due_at="2020-01-01T00:00:00Z")
+    sweeps.return_due_retries()
+    dispatch.grant_free_slots()
+
+
+def running_for(job: Job, seconds: float) -> None:
+    Attempt.objects.filter(job=job).update(started_at=F("granted_at") - timedelta(seconds=seconds))
+
+
+def learned(p99: float) -> None:
+    RunTime.objects.create(
+        pool_name="preview",
+        model="preview",
+        seconds=4,
+        size="854x480",
+        count=100,
+        median=p99 / 2,
+        p99=p99,
+    )
+
+
+def silent(owner: Person) -> Job:
+    job = running(owner)
+    leases.pick_up(JobId(job.id), attempt=1, worker="gpu.preview@gpu-7")
+    expire_lease(job.id)
+    return job

@@ -1,16 +1,39 @@
-"""The protocol between us and whatever really runs a model. Nothing of a server leaks through it."""
+"""The protocol between us and whatever really runs a model. Nothing of a server leaks through it.
 
-from dataclasses import dataclass
+A synchronous backend generates within a call of the GPU worker. An asynchronous one takes an order, answers
+with an id, and is asked later, by whoever asks: `jobs/polling.py`, a sweep, or a poll that a webhook
+brought forward.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from jobs.failures import FailureKind
 from jobs.ids import JobId, OwnerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One pool's server: where it is, what it speaks, how we prove who we are."""
+
+    pool: str
+    driver: str
+    # The dialect of the server, for drivers that know several.
+    profile: str
+    url: str
+    # Secrets never appear in a repr, so never in a log.
+    key: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
+    # Hosts that a finished video's address may be on, beside the server's own; "*.example.com" for any below.
+    result_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What one attempt shall make, and on which backend."""
+    """What one attempt shall make, and on which server."""
 
     job_id: JobId
     owner_id: OwnerId
@@ -22,10 +45,14 @@ class Order:
     width: int
     height: int
     seed: int | None
-    pool: str
-    driver: str
-    profile: str
-    url: str
+    site: Site
+    # When a create was sent to an asynchronous server, and what it answered; None and "" before.
+    submitted_at: datetime | None = None
+    backend_job_id: str = ""
+    # What the driver wants back with every later question, such as the addresses that the server gave.
+    handle: Mapping[str, str] = field(default_factory=dict)
+    # Where webhooks about this attempt shall come; "" when we have no public address.
+    callback_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +60,11 @@ class Video:
     """A finished video: absolute addresses that open without our headers."""
 
     url: str
-    thumbnail_url: str
+    thumbnail_url: str = ""
+    # When the server's address stops working; None when it does not say.
+    expires_at: datetime | None = None
+    # The server has the file and opens it only to us: our own address is shown, and `content` is streamed.
+    is_content: bool = False
 
 
 class StopReason(StrEnum):
@@ -58,12 +89,24 @@ class Stopped(Exception):
 
 
 class BackendError(Exception):
-    """The backend did not make a video. `message` is written for the job's owner."""
+    """The backend did not do what was asked, for certain. `message` is written for the job's owner.
 
-    def __init__(self, kind: FailureKind, message: str) -> None:
-        super().__init__(message)
+    `detail` is for operators and logs: status, reason, a bounded piece of what the server said; no secret.
+    """
+
+    def __init__(self, kind: FailureKind, message: str, *, detail: str = "") -> None:
+        super().__init__(detail or message)
         self.kind = kind
         self.message = message
+        self.detail = detail
+
+
+class Unanswered(Exception):
+    """A create was sent and no usable answer came: it may have been accepted, so it is looked for first."""
+
+
+class Forged(Exception):
+    """A webhook that is not from its server: wrong signature, or too old or too new to be believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +122,19 @@ class Failed:
 
     kind: FailureKind
     message: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillWaiting:
+    """The backend has it in a line of its own; generation has not begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StillRunning:
-    """The backend works on it, or says so."""
+    """The backend works on it, or says so. `percent` is None when it does not say."""
 
-    percent: int | None
+    percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +143,67 @@ class Gone:
 
 
 # What a backend says of an attempt when it is asked.
-Sighting = Finished | Failed | StillRunning | Gone
+Sighting = Finished | Failed | StillWaiting | StillRunning | Gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """An asynchronous server took the order."""
+
+    backend_job_id: str
+    handle: Mapping[str, str] = field(default_factory=dict)
+    # The machine of the server, where it says.
+    node: str = ""
+
+
+class Cancellation(StrEnum):
+    """What came of asking a server to stop."""
+
+    # The GPU is free, or never worked on it.
+    STOPPED = "stopped"
+    # The server dropped its record; its GPU goes on to the end.
+    GOES_ON = "goes_on"
+    # Too late: it has ended, or is just ending. Look.
+    ENDED = "ended"
+    # The server does not know it.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """What a verified webhook is about. It only makes us look sooner."""
+
+    # The server's id of the message, the same over redeliveries.
+    message_id: str
+    backend_job_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What a server says of itself; empty and None where it says nothing."""
+
+    models: tuple[str, ...] = ()
+    slots: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """Where our web server fetches a video that the backend opens only to us."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What callers must know of a driver; everything else is its own affair."""
+
+    # A generation dies with the worker that waits for it.
+    runs_in_worker: bool
+    # `find` can tell whether an order was accepted: its "no" can be trusted.
+    can_find: bool = False
+    # Webhooks about each attempt come to `Order.callback_url`, or to one address set at the server.
+    sends_webhooks: bool = False
 
 
 class Control(Protocol):
@@ -110,14 +219,60 @@ class Control(Protocol):
         """Say whether to stop now. Asked at least every second."""
 
 
-class Backend(Protocol):
-    """A backend that generates within the call."""
+class SynchronousBackend(Protocol):
+    """Generates within the call."""
 
-    # Whether a generation dies with the worker that waits for it.
-    runs_in_worker: bool
+    capabilities: Capabilities
 
     def generate(self, order: Order, control: Control) -> Video:
         """Make the video. Raises BackendError or Stopped."""
 
     def look(self, order: Order) -> Sighting:
         """Say what became of an order, asked by somebody else than its worker. Raises BackendError."""
+
+    def health(self, site: Site) -> Health:
+        """Say whether it could work. Raises BackendError."""
+
+
+class AsynchronousBackend(Protocol):
+    """Takes orders and is asked about them. Every call has a deadline and a bound on what it reads.
+
+    Everything but `submit` raises BackendError, also when no usable answer came; asking again is safe.
+    """
+
+    capabilities: Capabilities
+
+    def submit(self, order: Order) -> Submitted:
+        """Send the order, once. Raises BackendError (certainly not taken) or Unanswered (perhaps taken)."""
+
+    def find(self, order: Order) -> Submitted | None:
+        """Look for an order whose create was not answered. None: not there, if `can_find`."""
+
+    def look(self, order: Order) -> Sighting:
+        """Say what became of an order that has a `backend_job_id`."""
+
+    def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
+        """Ask about several orders of one site at once; by backend_job_id, what one cheap question told.
+
+        Orders that are not in the answer must be asked about alone: absence proves nothing.
+        """
+
+    def cancel(self, order: Order) -> Cancellation:
+        """Ask the server to stop, and say what that really did."""
+
+    def content(self, order: Order) -> Content:
+        """Say where the finished file is; only for videos with `is_content`."""
+
+    def hint(self, site: Site, headers: Mapping[str, str], body: bytes, *, now: float) -> Hint:
+        """Verify, then read a webhook; header names in lower case, `now` in Unix seconds. Raises Forged."""
+
+    def health(self, site: Site) -> Health:
+        """Ask the server how it is: reachable, key accepted, models, capacity."""
+
+
+Backend = SynchronousBackend | AsynchronousBackend
+
+
+def is_asynchronous(backend: Backend) -> TypeGuard[AsynchronousBackend]:
+    """Tell the two kinds apart."""
+    return not backend.capabilities.runs_in_worker

@@ -1,8 +1,9 @@
 """Which driver speaks to a pool's backend."""
 
 from functools import cache
+from typing import cast
 
-from jobs.backends.backend import Backend
+from jobs.backends.backend import Backend, SynchronousBackend, is_asynchronous
 from jobs.backends.preview.driver import PreviewBackend
 
 _DRIVERS = {"preview": PreviewBackend}
@@ -12,6 +13,14 @@ _DRIVERS = {"preview": PreviewBackend}
 def backend(driver: str) -> Backend:
     """Give the driver of this name, one for the whole process."""
     return _DRIVERS[driver]()
+
+
+def synchronous(driver: str) -> SynchronousBackend:
+    """Give a driver that generates within the call. Raises TypeError for any other."""
+    found = backend(driver)
+    if is_asynchronous(found):
+        raise TypeError(f"The driver {driver!r} does not generate within a call.")
+    return cast("SynchronousBackend", found)
 
 
 def drivers() -> tuple[str, ...]:

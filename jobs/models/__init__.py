@@ -3,6 +3,7 @@
 from jobs.models.account import Account
 from jobs.models.attempt import Attempt, JobTransition
 from jobs.models.idempotency_key import IdempotencyKey
+from jobs.models.inbox import Orphan, WebhookMessage
 from jobs.models.job import Job
 from jobs.models.lease import Lease
 from jobs.models.ledger import EntryKind, LedgerEntry
@@ -26,6 +27,7 @@ __all__ = [
     "Lease",
     "LedgerEntry",
     "Line",
+    "Orphan",
     "Pool",
     "PoolState",
     "Recovery",
@@ -33,4 +35,5 @@ __all__ = [
     "RunTime",
     "Tier",
     "Truth",
+    "WebhookMessage",
 ]

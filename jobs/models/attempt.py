@@ -19,6 +19,12 @@ class Attempt(models.Model):
     worker = models.CharField(max_length=128, blank=True, default="")
     node = models.CharField(max_length=128, blank=True, default="")
     backend_job_id = models.CharField(max_length=255, blank=True, default="")
+    # What an asynchronous driver wants back with every later question.
+    handle = models.JSONField(db_default={}, default=dict)
+    # When a create was sent to an asynchronous server, whether or not it was answered.
+    submitted_at = models.DateTimeField(null=True)
+    # How its end was first learned.
+    learned_by = models.CharField(max_length=8, blank=True, db_default="", default="")
     granted_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -30,6 +36,12 @@ class Attempt(models.Model):
         db_table = "attempt"
         constraints = [
             models.UniqueConstraint(name="attempt_one_per_number", fields=["job", "number"]),
+            # Two live attempts never claim the same work of one server; some count their ids anew at a restart.
+            models.UniqueConstraint(
+                name="attempt_one_per_backend_job",
+                fields=["pool", "backend_job_id"],
+                condition=Q(~Q(backend_job_id=""), ended_at__isnull=True),
+            ),
             models.CheckConstraint(
                 name="attempt_outcome_iff_ended",
                 condition=Q(ended_at__isnull=True, outcome="")

@@ -64,6 +64,8 @@ class Job(models.Model):
     progress = models.PositiveSmallIntegerField(default=0)
     video_url = models.TextField(blank=True, default="")
     thumbnail_url = models.TextField(blank=True, default="")
+    # When the backend's address stops working, where it says so.
+    video_expires_at = models.DateTimeField(null=True)
     # Why the job, or the attempt before this one, ended without a video.
     error_code = models.CharField(max_length=32, blank=True, default="")
     error_message = models.TextField(blank=True, default="")

@@ -22,6 +22,13 @@ class Lease(models.Model):
     picked_up_at = models.DateTimeField(null=True)
     worker = models.CharField(max_length=128, blank=True, default="")
     percent = models.PositiveSmallIntegerField(null=True)
+    # When an asynchronous attempt is asked after next; empty for those that run in a worker.
+    poll_at = models.DateTimeField(null=True)
+    # A webhook brought the next question forward.
+    is_hinted = models.BooleanField(db_default=False, default=False)
+    # When the backend last gave a usable answer about it, and when it was asked to stop.
+    answered_at = models.DateTimeField(null=True)
+    stop_asked_at = models.DateTimeField(null=True)
     # When a sweep last asked the backend about an attempt that takes too long.
     questioned_at = models.DateTimeField(null=True)
 
@@ -30,7 +37,14 @@ class Lease(models.Model):
         constraints = [
             models.UniqueConstraint(name="lease_one_per_slot", fields=["pool", "slot"]),
         ]
-        indexes = [models.Index(name="lease_by_owner", fields=["owner_id"])]
+        indexes = [
+            models.Index(name="lease_by_owner", fields=["owner_id"]),
+            models.Index(
+                name="lease_to_poll",
+                fields=["pool", "poll_at"],
+                condition=models.Q(poll_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.pool_id}#{self.slot}"

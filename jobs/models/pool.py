@@ -32,6 +32,25 @@ class Pool(models.Model):
     credits_per_second = models.PositiveIntegerField(default=1)
     # Slots whose workers take only paid tiers.
     paid_reserved = models.PositiveIntegerField(default=0)
+    # Sealed by jobs/sealing.py; what they hold is never shown again.
+    sealed_key = models.TextField(blank=True, default="", editable=False)
+    sealed_webhook_secret = models.TextField(blank=True, default="", editable=False)
+    # Hosts that results may be on beside the server's own; "*.example.com" allows any below.
+    result_hosts = ArrayField(models.CharField(max_length=255), default=list, blank=True)
+    # Questions that the server is asked at most, each second, over all processes.
+    polls_per_second = models.FloatField(default=5.0)
+    # The time up to which questions are used up (GCRA, ITU-T I.371).
+    polled_until = models.DateTimeField(db_default=Now(), editable=False)
+    # Why the state is as it is, since when, and until when a quarantine lasts at least.
+    state_reason = models.CharField(max_length=300, blank=True, default="")
+    state_since = models.DateTimeField(db_default=Now(), editable=False)
+    # Circuit breaker: calls without an answer in a row, and until when none is made.
+    unanswered = models.PositiveIntegerField(default=0, editable=False)
+    breaker_until = models.DateTimeField(null=True, editable=False)
+    # What the last health check found.
+    checked_at = models.DateTimeField(null=True, editable=False)
+    answered_at = models.DateTimeField(null=True, editable=False)
+    last_error = models.CharField(max_length=400, blank=True, default="", editable=False)
     # Declared speed until it is learned: GPU-seconds for one second of 854x480 video.
     declared_speed = models.FloatField(default=1.0)
 

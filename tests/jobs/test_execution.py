@@ -11,6 +11,7 @@ from jobs import execution, leases, transitions
 from jobs.backends import registry
 from jobs.backends.backend import (
     BackendError,
+    Capabilities,
     Control,
     Gone,
     Order,
@@ -36,7 +37,7 @@ _TOO_LONG = 10.0
 class _Generator:
     """A backend whose work the test writes."""
 
-    runs_in_worker = True
+    capabilities = Capabilities(runs_in_worker=True)
 
     def __init__(self, work: Work) -> None:
         self.generate = work

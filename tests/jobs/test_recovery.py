@@ -1,29 +1,34 @@
 """Stuck attempts: found, asked after, recovered, and written down."""
 
-from datetime import timedelta
 from typing import Protocol
 
 import pytest
 from django.conf import settings
-from django.db import connection
-from django.db.models import F
 
 from jobs import leases, reconcile, transitions
 from jobs.backends import registry
-from jobs.backends.backend import BackendError, Failed, Finished, Order, Sighting, StillRunning
+from jobs.backends.backend import (
+    BackendError,
+    Capabilities,
+    Failed,
+    Finished,
+    Order,
+    Sighting,
+    StillRunning,
+)
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.models import Attempt, Job, JobTransition, Lease, Pool, Recovery, RetryBudget, RunTime
+from jobs.models import Job, Lease, Recovery
 from scheduler import sweeps
 from tests.factories import (
     VIDEO,
-    Person,
     ann,
     dispatched,
     expire_lease,
-    past_deadline,
-    queued,
+    learned,
     running,
+    running_for,
+    silent,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +39,7 @@ class _Server:
 
     def __init__(self, says: Sighting | BackendError, *, runs_in_worker: bool = False) -> None:
         self.says = says
-        self.runs_in_worker = runs_in_worker
+        self.capabilities = Capabilities(runs_in_worker=runs_in_worker)
         self.asked = 0
 
     def look(self, order: Order) -> Sighting:
@@ -66,15 +71,8 @@ def _rescue() -> int:
     return sweeps.rescue_silent_workers(lambda: 0.5)
 
 
-def _silent(owner: Person) -> Job:
-    job = running(owner)
-    leases.pick_up(JobId(job.id), attempt=1, worker="gpu.preview@gpu-7")
-    expire_lease(job.id)
-    return job
-
-
 def test_a_silent_worker_s_attempt_is_tried_again_and_attributed() -> None:
-    job = _silent(ann())
+    job = silent(ann())
 
     assert _rescue() == 1
 
@@ -87,7 +85,7 @@ def test_a_silent_worker_s_attempt_is_tried_again_and_attributed() -> None:
 
 
 def test_a_video_that_was_ready_when_its_worker_died_is_not_made_twice(serve: Serve) -> None:
-    job = _silent(ann())
+    job = silent(ann())
     serve(Finished(video=VIDEO))
 
     _rescue()
@@ -98,7 +96,7 @@ def test_a_video_that_was_ready_when_its_worker_died_is_not_made_twice(serve: Se
 
 
 def test_a_preview_that_was_ready_is_found_by_its_name() -> None:
-    job = _silent(ann())
+    job = silent(ann())
     order = leases.held(JobId(job.id), attempt=1)
     assert order is not None
     backend = registry.backend("preview")
@@ -113,7 +111,7 @@ def test_a_preview_that_was_ready_is_found_by_its_name() -> None:
 
 
 def test_what_the_backend_says_of_a_failure_is_believed(serve: Serve) -> None:
-    job = _silent(ann())
+    job = silent(ann())
     serve(Failed(kind=FailureKind.CONTENT_POLICY, message="Not this."))
 
     _rescue()
@@ -123,7 +121,7 @@ def test_what_the_backend_says_of_a_failure_is_believed(serve: Serve) -> None:
 
 
 def test_a_backend_that_still_works_keeps_its_slot(serve: Serve) -> None:
-    job = _silent(ann())
+    job = silent(ann())
     serve(StillRunning(percent=40))
 
     assert _rescue() == 0
@@ -134,7 +132,7 @@ def test_a_backend_that_still_works_keeps_its_slot(serve: Serve) -> None:
 
 
 def test_a_backend_that_does_not_answer_does_not_hold_a_job(serve: Serve) -> None:
-    job = _silent(ann())
+    job = silent(ann())
     serve(BackendError(FailureKind.BACKEND_UNAVAILABLE, "No route."))
 
     _rescue()
@@ -158,7 +156,7 @@ def test_an_attempt_that_nobody_took_costs_no_try(serve: Serve) -> None:
 
 def test_a_canceled_job_of_a_silent_worker_ends_without_a_charge() -> None:
     owner = ann()
-    job = _silent(owner)
+    job = silent(owner)
     transitions.cancel(JobId(job.id), owner_id=owner.id)
 
     _rescue()
@@ -168,7 +166,7 @@ def test_a_canceled_job_of_a_silent_worker_ends_without_a_charge() -> None:
 
 
 def test_an_attempt_that_ended_meanwhile_is_left_alone() -> None:
-    job = _silent(ann())
+    job = silent(ann())
     order = leases.held(JobId(job.id), attempt=1)
     assert order is not None
     transitions.succeed(JobId(job.id), attempt=1, video=VIDEO)
@@ -181,30 +179,14 @@ def test_an_attempt_that_ended_meanwhile_is_left_alone() -> None:
     assert not Recovery.objects.exists()
 
 
-def _running_for(job: Job, seconds: float) -> None:
-    Attempt.objects.filter(job=job).update(started_at=F("granted_at") - timedelta(seconds=seconds))
-
-
 def _question() -> int:
     return sweeps.question_long_runs(lambda: 0.5)
 
 
-def _learned(p99: float) -> None:
-    RunTime.objects.create(
-        pool_name="preview",
-        model="preview",
-        seconds=4,
-        size="854x480",
-        count=100,
-        median=p99 / 2,
-        p99=p99,
-    )
-
-
 def test_a_run_far_beyond_what_is_normal_is_asked_after_once_in_a_while(serve: Serve) -> None:
     job = running(ann())
-    _learned(30)
-    _running_for(job, 91)
+    learned(30)
+    running_for(job, 91)
     server = serve(StillRunning(percent=90))
 
     ended = [_question(), _question()]
@@ -216,8 +198,8 @@ def test_a_run_far_beyond_what_is_normal_is_asked_after_once_in_a_while(serve: S
 
 def test_a_run_within_what_is_normal_is_not_asked_after(serve: Serve) -> None:
     job = running(ann())
-    _learned(60)
-    _running_for(job, 91)
+    learned(60)
+    running_for(job, 91)
     server = serve(StillRunning(percent=90))
 
     _question()
@@ -227,8 +209,8 @@ def test_a_run_within_what_is_normal_is_not_asked_after(serve: Serve) -> None:
 
 def test_a_hopeless_run_is_ended_though_its_backend_says_that_it_works(serve: Serve) -> None:
     job = running(ann())
-    _learned(30)
-    _running_for(job, 181)
+    learned(30)
+    running_for(job, 181)
     serve(StillRunning(percent=90))
 
     assert _question() == 1
@@ -240,7 +222,7 @@ def test_a_hopeless_run_is_ended_though_its_backend_says_that_it_works(serve: Se
 
 def test_a_long_run_that_is_over_is_brought_to_its_end(serve: Serve) -> None:
     job = running(ann())
-    _running_for(job, 100)
+    running_for(job, 100)
     serve(Finished(video=VIDEO))
 
     _question()
@@ -252,7 +234,7 @@ def test_a_run_that_its_server_forgot_is_tried_again_at_once(serve: Serve) -> No
     from jobs.backends.backend import Gone
 
     job = running(ann())
-    _running_for(job, 100)
+    running_for(job, 100)
     serve(Gone())
 
     _question()
@@ -265,82 +247,8 @@ def test_a_worker_vouches_for_what_runs_in_it(serve: Serve) -> None:
     from jobs.backends.backend import Gone
 
     job = running(ann())
-    _running_for(job, 100)
+    running_for(job, 100)
     serve(Gone(), runs_in_worker=True)
 
     assert _question() == 0
     assert Job.objects.get(id=job.id).state == "running"
-
-
-def test_what_is_normal_is_learned_from_what_ran() -> None:
-    owner = ann()
-    Pool.objects.update(slots=6)
-    for seconds in (10, 20, 30):
-        job = running(owner)
-        _running_for(job, seconds)
-        transitions.succeed(JobId(job.id), attempt=1, video=VIDEO)
-
-    assert sweeps.learn_run_times() == 1
-    assert sweeps.learn_run_times() == 1
-
-    found = RunTime.objects.get()
-    assert (found.count, found.pool_name, found.model) == (3, "preview", "preview")
-    assert found.median == pytest.approx(20, abs=2)
-    assert found.p99 == pytest.approx(30, abs=2)
-
-
-def test_a_few_runs_do_not_overrule_many() -> None:
-    _learned(500)
-    job = running(ann())
-    transitions.succeed(JobId(job.id), attempt=1, video=VIDEO)
-
-    sweeps.learn_run_times()
-
-    assert RunTime.objects.get().p99 == 500
-
-
-def test_jobs_that_waited_too_long_expire_and_cost_nothing() -> None:
-    owner = ann()
-    for field in ("start_by", "finish_by"):
-        past_deadline(queued(owner), field=field)
-    in_time = queued(owner)
-    Job.objects.filter(id=in_time).update(start_by="2999-01-01T00:00:00Z")
-
-    assert sweeps.expire_waiting() == 2
-
-    assert sorted(Job.objects.values_list("state", flat=True)) == ["expired", "expired", "queued"]
-    assert set(Job.objects.values_list("credits_charged", flat=True)) == {0}
-
-
-def test_a_pool_s_retries_are_bounded_and_none_is_lost() -> None:
-    owner = ann()
-    Pool.objects.update(slots=6)
-    jobs = [_silent(owner) for _ in range(6)]
-    RetryBudget.objects.create(pool_id="preview", tokens=0.5)
-
-    _rescue()
-
-    waits = JobTransition.objects.filter(to_state="queued", attempt=1)
-    delays = sorted(
-        (job.due_at - waits.get(job=job).at).total_seconds()
-        for job in Job.objects.filter(id__in=[job.id for job in jobs])
-        if job.due_at
-    )
-    # One a minute comes back to a pool of six; each waits for its own.
-    assert [round(delay / 30) for delay in delays] == [1, 3, 5, 7, 9, 10]
-
-
-def test_a_thousand_rows_of_history_do_not_hide_a_stuck_one() -> None:
-    owner = ann()
-    Pool.objects.update(slots=500)
-    with connection.cursor() as cursor:
-        cursor.execute("update tier set running_limit = null, queued_limit = null")
-    jobs = [queued(owner) for _ in range(250)]
-    from scheduler import dispatch
-
-    while dispatch.grant_free_slots():
-        pass
-    for job_id in jobs:
-        expire_lease(job_id)
-
-    assert _rescue() == 250

@@ -6,33 +6,27 @@ import pytest
 from django.db import connection
 
 from jobs import late_results, locks, transitions
-from jobs.errors import AttemptSuperseded, CancelFeeChanged, JobMissing, TransitionRefused
+from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.ids import JobId, new_job_id
 from jobs.models import Account, Attempt, Job, JobTransition, LateResult, Lease, LedgerEntry
 from jobs.states import MOVES, TERMINAL, JobState
 from notifications.models import OutboxEvent
-from scheduler import dispatch, sweeps
 from tests.factories import (
     VIDEO,
     Person,
     ann,
-    cy,
     dispatched,
+    end_attempt,
     past_deadline,
     queued,
     running,
+    second_attempt,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 QUEUED, DISPATCHED, RUNNING, SUCCEEDED, FAILED, CANCELED, EXPIRED = JobState
-
-
-def _end(job: Job, kind: FailureKind) -> None:
-    transitions.end_attempt(
-        JobId(job.id), attempt=job.attempt, failure=kind, message="Why.", jitter=0.5
-    )
 
 
 def _ask_to_cancel(job: Job) -> None:
@@ -59,27 +53,27 @@ MOVERS: dict[
     ),
     "fail": (
         lambda _: None,
-        lambda job: _end(job, FailureKind.CONTENT_POLICY),
+        lambda job: end_attempt(job, FailureKind.CONTENT_POLICY),
         {DISPATCHED: FAILED, RUNNING: FAILED},
     ),
     "retry later": (
         lambda _: None,
-        lambda job: _end(job, FailureKind.BACKEND_ERROR),
+        lambda job: end_attempt(job, FailureKind.BACKEND_ERROR),
         {DISPATCHED: QUEUED, RUNNING: QUEUED},
     ),
     "fail after the last try": (
         lambda job: Job.objects.filter(id=job.id).update(failed_count=2),
-        lambda job: _end(job, FailureKind.WORKER_LOST),
+        lambda job: end_attempt(job, FailureKind.WORKER_LOST),
         {DISPATCHED: FAILED, RUNNING: FAILED},
     ),
     "fail a canceled one": (
         _ask_to_cancel,
-        lambda job: _end(job, FailureKind.WORKER_LOST),
+        lambda job: end_attempt(job, FailureKind.WORKER_LOST),
         {DISPATCHED: CANCELED, RUNNING: CANCELED},
     ),
     "fail past the deadline": (
         lambda job: past_deadline(job.id),
-        lambda job: _end(job, FailureKind.BACKEND_ERROR),
+        lambda job: end_attempt(job, FailureKind.BACKEND_ERROR),
         {DISPATCHED: EXPIRED, RUNNING: EXPIRED},
     ),
     "confirm a cancel": (
@@ -124,7 +118,7 @@ def _made(owner: Person, state: JobState) -> Job:
         case JobState.SUCCEEDED:
             transitions.succeed(job_id, attempt=1, video=VIDEO)
         case JobState.FAILED:
-            _end(job, FailureKind.CONTENT_POLICY)
+            end_attempt(job, FailureKind.CONTENT_POLICY)
         case JobState.CANCELED:
             transitions.cancel(job_id, owner_id=owner.id)
             transitions.confirm_stop(job_id, attempt=1)
@@ -220,16 +214,9 @@ def test_an_end_settles_once_and_frees_the_slot(state: JobState) -> None:
     assert not Attempt.objects.filter(job=job, ended_at=None).exists()
 
 
-def _second_attempt(job: Job) -> None:
-    _end(job, FailureKind.WORKER_LOST)
-    Job.objects.filter(id=job.id).update(due_at="2020-01-01T00:00:00Z")
-    sweeps.return_due_retries()
-    dispatch.grant_free_slots()
-
-
 def test_a_late_worker_cannot_finish_a_rescued_job() -> None:
     job = dispatched(ann())
-    _second_attempt(job)
+    second_attempt(job)
 
     with pytest.raises(AttemptSuperseded):
         transitions.succeed(JobId(job.id), attempt=1, video=VIDEO)
@@ -256,99 +243,6 @@ def test_the_winner_s_own_video_is_not_late() -> None:
     job = _made(ann(), SUCCEEDED)
 
     assert not late_results.keep(JobId(job.id), attempt=1, video=VIDEO)
-
-
-def test_a_waiting_job_is_canceled_at_once_and_its_credits_come_back() -> None:
-    owner = ann()
-    before = Account.objects.get(owner_id=owner.id).balance
-    job_id = queued(owner)
-
-    transitions.cancel(job_id, owner_id=owner.id)
-
-    assert Job.objects.get(id=job_id).state == CANCELED
-    assert Account.objects.get(owner_id=owner.id).balance == before
-    assert dispatch.grant_free_slots() == []
-
-
-def test_a_running_job_keeps_its_slot_until_the_backend_confirms() -> None:
-    owner = ann()
-    job = running(owner)
-
-    for _ in range(2):
-        transitions.cancel(JobId(job.id), owner_id=owner.id)
-    asked = Job.objects.get(id=job.id)
-    held = Lease.objects.count()
-    transitions.confirm_stop(JobId(job.id), attempt=1)
-
-    assert (asked.state, asked.is_cancel_requested, held) == (RUNNING, True, 1)
-    assert OutboxEvent.objects.filter(name="job.cancel_requested").count() == 1
-    assert Job.objects.get(id=job.id).state == CANCELED
-
-
-def test_a_cancel_costs_what_was_said_when_it_was_asked_for() -> None:
-    owner = ann()
-    job = dispatched(owner)
-
-    transitions.cancel(JobId(job.id), owner_id=owner.id)
-    transitions.start(JobId(job.id), attempt=1)
-    transitions.confirm_stop(JobId(job.id), attempt=1)
-
-    assert Job.objects.get(id=job.id).credits_charged == 0
-
-
-def test_a_finish_before_the_stop_is_confirmed_gives_the_video_and_charges_it() -> None:
-    owner = ann()
-    job = running(owner)
-    transitions.cancel(JobId(job.id), owner_id=owner.id)
-
-    transitions.succeed(JobId(job.id), attempt=1, video=VIDEO)
-
-    fresh = Job.objects.get(id=job.id)
-    assert (fresh.state, fresh.credits_charged) == (SUCCEEDED, 4)
-
-
-def test_nobody_cancels_what_belongs_to_somebody_else() -> None:
-    owner, stranger = ann(), cy()
-    job_id = queued(owner)
-
-    with pytest.raises(JobMissing):
-        transitions.cancel(job_id, owner_id=stranger.id)
-
-    assert Job.objects.get(id=job_id).state == QUEUED
-    assert len(dispatch.grant_free_slots()) == 1
-
-
-def test_a_poison_job_ends_after_its_attempts_and_says_why() -> None:
-    job = dispatched(ann())
-    _second_attempt(job)
-    _second_attempt(Job.objects.get(id=job.id))
-
-    _end(Job.objects.get(id=job.id), FailureKind.WORKER_LOST)
-
-    fresh = Job.objects.get(id=job.id)
-    assert (fresh.state, fresh.attempt, fresh.failed_count) == (FAILED, 3, 3)
-    assert fresh.error_message == "Why. It was tried 3 times."
-    assert fresh.credits_charged == 0
-
-
-def test_a_worker_that_is_taken_out_of_service_costs_no_try() -> None:
-    job = running(ann())
-
-    _end(job, FailureKind.WORKER_STOPPED)
-
-    fresh = Job.objects.get(id=job.id)
-    assert (fresh.state, fresh.failed_count) == (QUEUED, 0)
-
-
-def test_a_cancel_that_would_cost_more_than_agreed_is_refused() -> None:
-    owner = ann()
-    job = running(owner)
-
-    with pytest.raises(CancelFeeChanged) as refused:
-        transitions.cancel(JobId(job.id), owner_id=owner.id, agreed_fee=0)
-
-    assert refused.value.fee == 2
-    assert not Job.objects.get(id=job.id).is_cancel_requested
 
 
 def test_a_move_on_a_row_that_is_not_as_it_was_read_writes_nothing(

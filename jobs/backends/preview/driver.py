@@ -15,11 +15,14 @@ from django.conf import settings
 
 from jobs.backends.backend import (
     BackendError,
+    Capabilities,
     Control,
     Finished,
     Gone,
+    Health,
     Order,
     Sighting,
+    Site,
     Stopped,
     Video,
 )
@@ -40,7 +43,7 @@ _FAILURES: Final = {
 class PreviewBackend:
     """Renders a labelled procedural clip into a local folder. It is not a model."""
 
-    runs_in_worker = True
+    capabilities = Capabilities(runs_in_worker=True)
 
     def generate(self, order: Order, control: Control) -> Video:
         """Run the renderer and follow its words. Raises BackendError or Stopped."""
@@ -65,6 +68,10 @@ class PreviewBackend:
         name = _name(order)
         is_there = (settings.PREVIEW_ROOT / f"{name}.mp4").is_file()
         return Finished(video=_video(name)) if is_there else Gone()
+
+    def health(self, site: Site) -> Health:
+        """Say that it can work: it is here."""
+        return Health(models=("preview",))
 
     def _follow(self, renderer: "_Renderer", control: Control) -> None:
         while True:

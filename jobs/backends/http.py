@@ -1,0 +1,125 @@
+"""Bounded HTTP towards backends: every wait ends, every answer has a size, nothing is believed unread."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import httpx
+
+from jobs.backends.backend import BackendError, Site
+from jobs.failures import FailureKind
+
+# Seconds to connect, between two pieces of an answer, and for a whole call.
+_CONNECT_SECONDS: Final = 3.0
+_PIECE_SECONDS: Final = 5.0
+_CALL_SECONDS: Final = 15.0
+# What servers say of jobs is small; more is an attack or a mistake.
+_LARGEST_BODY: Final = 2 * 2**20
+# What of an answer may be shown to operators.
+_EXCERPT: Final = 300
+
+
+class NoAnswer(Exception):
+    """No usable answer. `was_sent` says that the request may have reached the server."""
+
+    def __init__(self, reason: str, *, was_sent: bool) -> None:
+        super().__init__(reason)
+        self.was_sent = was_sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A whole answer within its bounds."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def is_ok(self) -> bool:
+        """Tell 2xx from the rest."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110
+
+    def json(self) -> dict[str, Any] | None:
+        """Give the JSON object that the body is; None when it is something else, whatever it is called."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
+
+    def excerpt(self) -> str:
+        """Give the status and the start of the body, printable, for operators."""
+        text = self.body[:_EXCERPT].decode("utf-8", "replace")
+        return f"HTTP {self.status}: {''.join(c if c.isprintable() else ' ' for c in text)}"
+
+
+def call(
+    site: Site,
+    method: str,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    form: Mapping[str, str] | None = None,
+    body: object = None,
+    seconds: float = _CALL_SECONDS,
+) -> Reply:
+    """Send one request and read its answer; `path` is appended to the site's address, or is one of its own.
+
+    `form` is sent as multipart/form-data, `body` as JSON. Redirects are not followed. Raises NoAnswer.
+    """
+    url = path if path.startswith(("http://", "https://")) else f"{site.url.rstrip('/')}{path}"
+    options: dict[str, Any] = {"headers": dict(headers or {})}
+    if form is not None:
+        # A part without a file name is a text field, as the OpenAI SDK sends it.
+        options["files"] = [(name, (None, value)) for name, value in form.items()]
+    elif body is not None:
+        options["json"] = body
+    ends_at = time.monotonic() + seconds
+    try:
+        with _client().stream(method, url, **options) as answer:
+            return Reply(
+                status=answer.status_code,
+                headers=answer.headers,
+                body=_read(answer, ends_at=ends_at),
+            )
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise NoAnswer(f"{type(error).__name__}: {error}", was_sent=False) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise NoAnswer(f"{type(error).__name__}: {error}", was_sent=True) from error
+
+
+def unavailable(reason: str) -> BackendError:
+    """Make the failure of a server that gave no usable answer."""
+    return BackendError(
+        FailureKind.BACKEND_UNAVAILABLE, "The GPU server did not answer.", detail=reason
+    )
+
+
+def _read(answer: httpx.Response, *, ends_at: float) -> bytes:
+    read = bytearray()
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        raise NoAnswer("The answer is compressed, which was not asked for.", was_sent=True)
+    for piece in answer.iter_raw():
+        read += piece
+        if len(read) > _LARGEST_BODY:
+            raise NoAnswer(f"The answer is larger than {_LARGEST_BODY:,} bytes.", was_sent=True)
+        if time.monotonic() > ends_at:
+            raise NoAnswer("The answer did not end in time.", was_sent=True)
+    return bytes(read)
+
+
+@cache
+def _client() -> httpx.Client:
+    """One client for the process: connections are kept, and proxies of the environment are not used."""
+    return httpx.Client(
+        timeout=httpx.Timeout(_PIECE_SECONDS, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS),
+        limits=httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=15),
+        follow_redirects=False,
+        trust_env=False,
+        # What is small needs no compression, and what is compressed cannot be bounded while it is read.
+        headers={"Accept-Encoding": "identity", "User-Agent": "videogen"},
+    )
