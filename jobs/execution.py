@@ -1,4 +1,4 @@
-"""One attempt on a synchronous backend, end to end: take it, run it under a renewed lease, end it."""
+"""One attempt in a GPU worker: run it under a renewed lease and end it, or hand it to an asynchronous server."""
 
 import logging
 import random
@@ -10,9 +10,17 @@ from typing import Final, Self
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from jobs import late_results, leases, transitions
+from jobs import breakers, late_results, leases, remote, transitions
 from jobs.backends import registry
-from jobs.backends.backend import BackendError, Order, Stopped, StopReason, Video
+from jobs.backends.backend import (
+    AsynchronousBackend,
+    BackendError,
+    Order,
+    Stopped,
+    StopReason,
+    Video,
+    is_asynchronous,
+)
 from jobs.errors import AttemptSuperseded, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.ids import JobId
@@ -38,8 +46,12 @@ def run(job_id: JobId, *, attempt: int, worker: str) -> None:
     if order is None:
         logger.info("attempt_skipped", extra={"job": str(job_id), "attempt": attempt})
         return
-    with _Keeper(order) as keeper:
-        outcome = _generate(order, keeper)
+    backend = registry.backend(order.site.driver)
+    if is_asynchronous(backend):
+        outcome = _hand_over(order, backend)
+    else:
+        with _Keeper(order) as keeper:
+            outcome = _generate(order, keeper)
     ATTEMPTS.labels(pool=order.site.pool, outcome=outcome).inc()
     logger.info(
         "attempt_ended",
@@ -60,6 +72,18 @@ def _generate(order: Order, keeper: "_Keeper") -> str:
         logger.exception("attempt_broke", extra={"job": str(order.job_id)})
         return _failed(order, FailureKind.INTERNAL, FailureKind.INTERNAL.sentence)
     return _finished(order, video)
+
+
+def _hand_over(order: Order, backend: AsynchronousBackend) -> str:
+    try:
+        return "submitted" if remote.hand_over(order, backend) else "lease_lost"
+    except BackendError as error:
+        if error.kind is FailureKind.BACKEND_UNAVAILABLE:
+            breakers.unanswered(order.site.pool, str(error))
+        return _failed(order, error.kind, error.message)
+    except Exception:
+        logger.exception("attempt_broke", extra={"job": str(order.job_id)})
+        return _failed(order, FailureKind.INTERNAL, FailureKind.INTERNAL.sentence)
 
 
 def _finished(order: Order, video: Video) -> str:

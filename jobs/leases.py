@@ -1,16 +1,17 @@
 """What a worker does with its lease: take the attempt once, renew it, learn that it must stop."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.db import connection
 
-from jobs.backends.backend import Order, Site
-from jobs.ids import JobId, OwnerId
+from jobs import orders
+from jobs.backends.backend import Order
+from jobs.ids import JobId
 
 # A second delivery of the same message finds `picked_up_at` set and takes nothing.
-_PICK_UP: Final = """
+_PICK_UP: Final = f"""
 with taken as (
     update lease set picked_up_at = now(), worker = %(worker)s,
         expires_at = now() + make_interval(secs => %(lease)s)
@@ -20,23 +21,39 @@ with taken as (
     update attempt set worker = %(worker)s, node = %(node)s from taken
     where attempt.job_id = taken.job_id and attempt.number = taken.attempt
 )
-select j.id, taken.attempt, j.prompt, j.model, j.seconds, j.size, j.seed,
-    taken.pool_id, p.driver, p.profile, p.url, j.owner_id
+select {orders.COLUMNS}
 from taken join job j on j.id = taken.job_id join pool p on p.name = taken.pool_id
+join attempt a on a.job_id = taken.job_id and a.number = taken.attempt
 """
-_HELD: Final = """
-select j.id, lease.attempt, j.prompt, j.model, j.seconds, j.size, j.seed,
-    lease.pool_id, p.driver, p.profile, p.url, j.owner_id
+_HELD: Final = f"""
+select {orders.COLUMNS}
 from lease join job j on j.id = lease.job_id join pool p on p.name = lease.pool_id
+join attempt a on a.job_id = lease.job_id and a.number = lease.attempt
 where lease.job_id = %(job)s and lease.attempt = %(attempt)s
 """
-
 _RENEW: Final = """
 update lease set expires_at = now() + make_interval(secs => %(lease)s),
     percent = coalesce(%(percent)s, percent)
 from job
 where lease.job_id = %(job)s and lease.attempt = %(attempt)s and job.id = lease.job_id
 returning job.cancel_requested_at is not null, (job.finish_by <= now()) is true
+"""
+
+
+# The lease outlives the next question, so that only a poller that is gone lets it run out.
+_ANSWERED: Final = """
+update lease set answered_at = now(), is_hinted = false,
+    percent = greatest(percent, %(percent)s),
+    poll_at = case when poll_at is not null then now() + make_interval(secs => %(next)s) end,
+    expires_at = now() + make_interval(secs => %(next)s + %(lease)s)
+where job_id = %(job)s and attempt = %(attempt)s
+"""
+_HOLD: Final = """
+update lease set is_hinted = false,
+    poll_at = case when poll_at is not null then now() + make_interval(secs => %(next)s) end,
+    expires_at = now() + make_interval(secs => %(next)s + %(lease)s)
+where job_id = %(job)s and attempt = %(attempt)s
+    and coalesce(answered_at, granted_at) > now() - make_interval(secs => %(away)s)
 """
 
 
@@ -66,7 +83,7 @@ def pick_up(job_id: JobId, *, attempt: int, worker: str) -> Order | None:
             },
         )
         row = cursor.fetchone()
-    return _order(row) if row else None
+    return orders.of_row(row) if row else None
 
 
 def held(job_id: JobId, *, attempt: int) -> Order | None:
@@ -74,23 +91,7 @@ def held(job_id: JobId, *, attempt: int) -> Order | None:
     with connection.cursor() as cursor:
         cursor.execute(_HELD, {"job": job_id, "attempt": attempt})
         row = cursor.fetchone()
-    return _order(row) if row else None
-
-
-def _order(row: tuple[Any, ...]) -> Order:
-    width, height = (int(side) for side in row[5].split("x"))
-    return Order(
-        job_id=JobId(row[0]),
-        owner_id=OwnerId(row[11]),
-        attempt=row[1],
-        prompt=row[2],
-        model=row[3],
-        seconds=row[4],
-        width=width,
-        height=height,
-        seed=row[6],
-        site=Site(pool=row[7], driver=row[8], profile=row[9], url=row[10]),
-    )
+    return orders.of_row(row) if row else None
 
 
 def renew(job_id: JobId, *, attempt: int, percent: int | None = None) -> Renewal:
@@ -111,6 +112,41 @@ def renew(job_id: JobId, *, attempt: int, percent: int | None = None) -> Renewal
         is_cancel_requested=bool(row and row[0]),
         is_past_deadline=bool(row and row[1]),
     )
+
+
+def answered(job_id: JobId, *, attempt: int, percent: int | None, next_in: float = 0.0) -> bool:
+    """Note that the server of an asynchronous attempt works on it, and when it is asked next (seconds).
+
+    Progress never falls. Says whether the attempt still owns its slot.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ANSWERED,
+            {
+                "job": job_id,
+                "attempt": attempt,
+                "percent": percent,
+                "next": next_in,
+                "lease": settings.LEASE_SECONDS,
+            },
+        )
+        return bool(cursor.rowcount == 1)
+
+
+def hold(job_id: JobId, *, attempt: int, next_in: float = 0.0) -> bool:
+    """Keep the slot of an attempt whose server gives no answer; false when it was away for too long."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _HOLD,
+            {
+                "job": job_id,
+                "attempt": attempt,
+                "next": next_in,
+                "lease": settings.LEASE_SECONDS,
+                "away": settings.BACKEND_AWAY_SECONDS,
+            },
+        )
+        return bool(cursor.rowcount == 1)
 
 
 def note_question(job_id: JobId, *, attempt: int) -> None:

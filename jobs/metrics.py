@@ -11,3 +11,19 @@ RECOVERIES = Counter(
     "Stuck attempts that were ended, by cause and by what the backend said.",
     ["pool", "cause", "truth"],
 )
+ORPHANS = Counter(
+    "videogen_orphans",
+    "Work on backends that no attempt owns, by what came of it.",
+    ["pool", "outcome"],
+)
+COMPLETIONS = Counter(
+    "videogen_completions",
+    "Attempts that ended, by how that was first learned.",
+    ["pool", "learned_by"],
+)
+WEBHOOKS = Counter(
+    "videogen_backend_webhooks", "Messages of backends, by what they were.", ["pool", "outcome"]
+)
+POLLS = Counter(
+    "videogen_polls", "Questions to backends, by whether they were answered.", ["pool", "outcome"]
+)

@@ -4,11 +4,12 @@ Sweeps, polls and webhooks all end here: whoever learns what became of an attemp
 """
 
 import logging
+from dataclasses import replace
 from typing import Final
 
 from django.conf import settings
 
-from jobs import leases, transitions
+from jobs import late_results, leases, orders, orphans, remote, transitions
 from jobs.backends import registry
 from jobs.backends.backend import (
     BackendError,
@@ -18,12 +19,14 @@ from jobs.backends.backend import (
     Order,
     Sighting,
     StillRunning,
+    StillWaiting,
+    is_asynchronous,
 )
 from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.metrics import RECOVERIES
-from jobs.models import Cause, Truth
+from jobs.models import Cause, LearnedBy, Truth
 from jobs.recoveries import Repair
 
 logger = logging.getLogger(__name__)
@@ -41,18 +44,24 @@ def recover(job_id: JobId, *, attempt: int, is_taken: bool, jitter: float) -> bo
     """End an attempt whose lease ran out, by what its backend says; say whether it was ended here.
 
     An attempt that no worker took has no backend to ask. One that its backend still works on, without
-    its worker, keeps its slot: the lease is renewed.
+    anybody here, keeps its slot: the lease is renewed. So does one whose asynchronous server is away, until
+    it was away for too long.
     """
     order = leases.held(job_id, attempt=attempt)
     if order is None:
         return False
     if not is_taken:
         return bring(order, None, cause=Cause.NEVER_PICKED_UP, truth=Truth.NOT_ASKED, jitter=jitter)
-    sighting, truth = ask(order)
-    if isinstance(sighting, StillRunning):
-        leases.renew(job_id, attempt=attempt, percent=sighting.percent)
+    order, sighting, truth = ask(order)
+    if isinstance(sighting, StillWaiting | StillRunning):
+        percent = sighting.percent if isinstance(sighting, StillRunning) else None
+        leases.answered(job_id, attempt=attempt, percent=percent)
         return False
-    return bring(order, sighting, cause=Cause.SILENT_WORKER, truth=truth, jitter=jitter)
+    if sighting is None and _may_come_back(order) and leases.hold(job_id, attempt=attempt):
+        return False
+    was_forgotten = isinstance(sighting, Gone) and order.submitted_at is not None
+    cause = Cause.FORGOTTEN if was_forgotten else Cause.SILENT_WORKER
+    return bring(order, sighting, cause=cause, truth=truth, jitter=jitter)
 
 
 def question(job_id: JobId, *, attempt: int, is_hopeless: bool, jitter: float) -> bool:
@@ -64,11 +73,8 @@ def question(job_id: JobId, *, attempt: int, is_hopeless: bool, jitter: float) -
     order = leases.held(job_id, attempt=attempt)
     if order is None:
         return False
-    sighting, truth = ask(order)
-    if (
-        isinstance(sighting, Gone)
-        and not registry.backend(order.site.driver).capabilities.runs_in_worker
-    ):
+    order, sighting, truth = ask(order)
+    if isinstance(sighting, Gone) and _is_remote(order):
         return bring(order, sighting, cause=Cause.FORGOTTEN, truth=truth, jitter=jitter)
     if is_hopeless or isinstance(sighting, Finished | Failed):
         return bring(order, sighting, cause=Cause.OVERDUE, truth=truth, jitter=jitter)
@@ -76,28 +82,56 @@ def question(job_id: JobId, *, attempt: int, is_hopeless: bool, jitter: float) -
     return False
 
 
-def ask(order: Order) -> tuple[Sighting | None, Truth]:
-    """Ask a backend what became of an order; None and UNREACHABLE when it gives no answer."""
+def ask(order: Order) -> tuple[Order, Sighting | None, Truth]:
+    """Ask a backend what became of an order; None and UNREACHABLE when it gives no answer.
+
+    An order that was sent and has no id yet is looked for first; the order comes back with what was found.
+    """
+    backend = registry.backend(order.site.driver)
     try:
-        sighting = registry.backend(order.site.driver).look(order)
+        if is_asynchronous(backend) and not order.backend_job_id:
+            if order.submitted_at is None:
+                return order, Gone(), Truth.GONE
+            found = remote.find(order, backend)
+            if found is None:
+                is_sure = backend.capabilities.can_find
+                return (order, Gone(), Truth.GONE) if is_sure else (order, None, Truth.UNREACHABLE)
+            remote.adopt(order, found)
+            order = replace(order, backend_job_id=found.backend_job_id, handle=found.handle)
+        sighting = backend.look(order)
     except BackendError as error:
         logger.warning(
             "backend_gave_no_answer", extra={"pool": order.site.pool, "reason": str(error)}
         )
-        return None, Truth.UNREACHABLE
-    return sighting, _TRUTHS[type(sighting)]
+        return order, None, Truth.UNREACHABLE
+    return order, sighting, _TRUTHS[type(sighting)]
 
 
 def bring(
-    order: Order, sighting: Sighting | None, *, cause: Cause, truth: Truth, jitter: float
+    order: Order,
+    sighting: Sighting | None,
+    *,
+    cause: Cause,
+    truth: Truth,
+    jitter: float,
+    learned_by: LearnedBy = LearnedBy.SWEEP,
 ) -> bool:
-    """End a stuck attempt as its backend says, or by its cause; say whether it was ended here."""
+    """End a stuck attempt as its backend says, or by its cause; say whether it was ended here.
+
+    What may go on without us on an asynchronous server is written down as an orphan.
+    """
     job_id, attempt = order.job_id, order.attempt
     repair = Repair(cause=cause, truth=truth, lease_seconds=settings.LEASE_SECONDS)
     try:
         match sighting:
             case Finished(video=video):
-                transitions.succeed(job_id, attempt=attempt, video=video, repair=repair)
+                transitions.succeed(
+                    job_id,
+                    attempt=attempt,
+                    video=orders.published(order, video),
+                    repair=repair,
+                    learned_by=learned_by,
+                )
             case Failed(kind=kind, message=message):
                 transitions.end_attempt(
                     job_id,
@@ -106,8 +140,9 @@ def bring(
                     message=message,
                     jitter=jitter,
                     repair=repair,
+                    learned_by=learned_by,
                 )
-            case StillRunning() | Gone() | None:
+            case StillWaiting() | StillRunning() | Gone() | None:
                 failure = _FAILURES[cause]
                 transitions.end_attempt(
                     job_id,
@@ -116,10 +151,17 @@ def bring(
                     message=f"{failure.sentence} {_GOES_ON}",
                     jitter=jitter,
                     repair=repair,
+                    learned_by=learned_by,
                 )
     except (AttemptSuperseded, TransitionRefused, JobMissing) as refusal:
         logger.info("recovery_not_needed", extra={"job": str(job_id), "reason": str(refusal)})
+        if isinstance(sighting, Finished) and not isinstance(refusal, JobMissing):
+            video = orders.published(order, sighting.video)
+            late_results.keep(job_id, attempt=attempt, video=video)
         return False
+    may_go_on = sighting is None or isinstance(sighting, StillWaiting | StillRunning)
+    if may_go_on and _is_remote(order) and order.submitted_at is not None:
+        orphans.record(order, reason=f"Its attempt was ended: {cause.label.lower()}.")
     RECOVERIES.labels(pool=order.site.pool, cause=cause.value, truth=truth.value).inc()
     logger.warning(
         "attempt_recovered",
@@ -134,9 +176,18 @@ def bring(
     return True
 
 
+def _is_remote(order: Order) -> bool:
+    return is_asynchronous(registry.backend(order.site.driver))
+
+
+def _may_come_back(order: Order) -> bool:
+    return _is_remote(order) and order.submitted_at is not None
+
+
 _TRUTHS: Final = {
     Finished: Truth.FINISHED,
     Failed: Truth.FAILED,
+    StillWaiting: Truth.RUNNING,
     StillRunning: Truth.RUNNING,
     Gone: Truth.GONE,
 }

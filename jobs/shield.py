@@ -30,3 +30,13 @@ def submit_wait(request: HttpRequest) -> int | None:
         key=str(request.user.pk),
         per_minute=settings.FLOOD_SUBMITS_PER_MINUTE,
     )
+
+
+def hook_wait(request: HttpRequest, *, pool: str) -> int | None:
+    """Count one webhook of this address and pool; give the seconds to wait when there are too many."""
+    return flood_wait(
+        request,
+        group="hook",
+        key=f"{request.META.get('REMOTE_ADDR', '')} {pool}",
+        per_minute=settings.FLOOD_WEBHOOKS_PER_MINUTE,
+    )

@@ -10,13 +10,23 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from jobs import credit_policy, events, ledger, locks, recoveries, retry_budget, retry_policy
+from jobs import (
+    credit_policy,
+    deadlines,
+    events,
+    ledger,
+    locks,
+    recoveries,
+    retry_budget,
+    retry_policy,
+)
 from jobs.backends.backend import Video
 from jobs.errors import (
     AttemptSuperseded,
@@ -26,7 +36,7 @@ from jobs.errors import (
 )
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.models import Job
+from jobs.models import Job, LearnedBy
 from jobs.recoveries import Repair
 from jobs.states import HOLDING, MOVES, TERMINAL, JobState
 from notifications import outbox
@@ -47,6 +57,7 @@ with moved as (
             else coalesce((select percent from lease where lease.job_id = job.id), progress) end,
         credits_charged = %(charged)s,
         video_url = %(video_url)s, thumbnail_url = %(thumbnail_url)s,
+        video_expires_at = %(video_expires_at)s,
         error_code = %(error_code)s, error_message = %(error_message)s
     where id = %(job)s and version = %(version)s
     returning id, owner_id, version, attempt, credits_reserved, credits_charged
@@ -58,6 +69,7 @@ with moved as (
         started_at = case when %(to)s = 'running' then now() else started_at end,
         ended_at = case when %(releases)s then now() end,
         outcome = case when %(releases)s then %(outcome)s else '' end,
+        learned_by = case when %(releases)s then %(learned_by)s else '' end,
         detail = %(error_message)s
     from moved
     where attempt.job_id = moved.id and attempt.number = moved.attempt and attempt.ended_at is null
@@ -86,12 +98,16 @@ with moved as (
 )
 select version from moved
 """
+# An asynchronous attempt is asked after at once, so that its server is told.
 _REQUEST_CANCEL: Final = """
-update job set cancel_requested_at = now(), cancel_fee = %s, version = version + 1
-where id = %s returning version
-"""
-_IS_OVERDUE: Final = """
-select (start_by <= now() and attempt = 0) is true, (finish_by <= now()) is true from job where id = %s
+with asked as (
+    update job set cancel_requested_at = now(), cancel_fee = %s, version = version + 1
+    where id = %s returning id, version
+), sooner as (
+    update lease set poll_at = now() from asked
+    where lease.job_id = asked.id and lease.poll_at is not null
+)
+select version from asked
 """
 
 
@@ -106,6 +122,9 @@ class _Move:
     outcome: str = ""
     video_url: str = ""
     thumbnail_url: str = ""
+    video_expires_at: datetime | None = None
+    # How the end was first learned; a repair says so by itself.
+    learned_by: LearnedBy = LearnedBy.WORKER
     error_code: str = ""
     error_message: str = ""
     # Whether the time that the slot was held counts against the owner's share.
@@ -118,14 +137,23 @@ def start(job_id: JobId, *, attempt: int) -> None:
         pass
 
 
-def succeed(job_id: JobId, *, attempt: int, video: Video, repair: Repair | None = None) -> None:
+def succeed(
+    job_id: JobId,
+    *,
+    attempt: int,
+    video: Video,
+    repair: Repair | None = None,
+    learned_by: LearnedBy = LearnedBy.WORKER,
+) -> None:
     """Record the finished video and charge it once. Refused if a newer attempt owns the job."""
     with _moving(
         job_id, to=JobState.SUCCEEDED, cause="backend", attempt=attempt, repair=repair
     ) as move:
         move.outcome = "succeeded"
+        move.learned_by = learned_by
         move.video_url = video.url
         move.thumbnail_url = video.thumbnail_url
+        move.video_expires_at = video.expires_at
 
 
 def end_attempt(
@@ -136,6 +164,7 @@ def end_attempt(
     message: str,
     jitter: float,
     repair: Repair | None = None,
+    learned_by: LearnedBy = LearnedBy.WORKER,
 ) -> None:
     """Record that an attempt ended without a video: another try, or the job's end.
 
@@ -146,12 +175,13 @@ def end_attempt(
         job = move.job
         job.failed_count += failure.counts
         move.outcome = failure.value
+        move.learned_by = learned_by
         move.owner_pays_time = False
         move.error_code, move.error_message = failure.value, message
         if job.is_cancel_requested:
             _end_as_canceled(move, fee=0)
             return
-        if _is_past_deadline(job):
+        if deadlines.have_passed(job):
             _end_as_expired(move)
             return
         decision = retry_policy.after(
@@ -177,7 +207,7 @@ def confirm_stop(job_id: JobId, *, attempt: int) -> None:
         if move.job.is_cancel_requested:
             move.outcome = "canceled"
             _end_as_canceled(move, fee=move.job.cancel_fee or 0)
-        elif _is_past_deadline(move.job):
+        elif deadlines.have_passed(move.job):
             move.outcome = move.cause = "expired"
             _end_as_expired(move)
         else:
@@ -206,7 +236,7 @@ def expire(job_id: JobId) -> None:
     """End a waiting job whose time to start or to finish passed. Refused while there is time, or it runs."""
     with transaction.atomic():
         job = locks.waiting(job_id)
-        if JobState(job.state) is not JobState.QUEUED or not _is_past_deadline(job):
+        if JobState(job.state) is not JobState.QUEUED or not deadlines.have_passed(job):
             raise TransitionRefused(job_id=job_id, current=job.state, wanted=JobState.EXPIRED)
         move = _Move(job=job, to=JobState.EXPIRED, cause="deadline")
         _end_as_expired(move)
@@ -227,14 +257,6 @@ def _end_as_expired(move: _Move) -> None:
     )
 
 
-def _is_past_deadline(job: Job) -> bool:
-    if job.start_by is None and job.finish_by is None:
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute(_IS_OVERDUE, [job.id])
-        return any(cursor.fetchone())
-
-
 def _request_cancel(job: Job, *, agreed_fee: int | None) -> None:
     if job.is_cancel_requested:
         return
@@ -244,11 +266,9 @@ def _request_cancel(job: Job, *, agreed_fee: int | None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_REQUEST_CANCEL, [fee, job.id])
         (version,) = cursor.fetchone()
+    payload = {"state": job.state, "version": version}
     outbox.record(
-        events.CANCEL_REQUESTED,
-        subject_id=job.id,
-        owner_id=job.owner_id,
-        payload={"state": job.state, "version": version},
+        events.CANCEL_REQUESTED, subject_id=job.id, owner_id=job.owner_id, payload=payload
     )
 
 
@@ -278,6 +298,8 @@ def _moving(
             _checked(move)
         yield move
         if repair is not None:
+            if move.learned_by is LearnedBy.WORKER:
+                move.learned_by = LearnedBy.SWEEP
             recoveries.record(repair, job_id=job_id, attempt=attempt, led_to=move.to)
         _apply(_checked(move))
 
@@ -292,11 +314,8 @@ def _checked(move: _Move) -> _Move:
 def _apply(move: _Move) -> None:
     job, ends = move.job, move.to in TERMINAL
     releases = JobState(job.state) in HOLDING and move.to not in HOLDING
-    charged = 0
-    if ends:
-        charged = credit_policy.charge(
-            move.to, reserved=job.credits_reserved, cancel_fee=job.cancel_fee or 0
-        )
+    money = {"reserved": job.credits_reserved, "cancel_fee": job.cancel_fee or 0}
+    charged = credit_policy.charge(move.to, **money) if ends else 0
     payload: dict[str, Any] = {"state": move.to.value, "attempt": job.attempt}
     if move.error_code:
         payload["error"] = {"code": move.error_code, "message": move.error_message}
@@ -317,6 +336,8 @@ def _apply(move: _Move) -> None:
                 "charged": charged,
                 "video_url": move.video_url,
                 "thumbnail_url": move.thumbnail_url,
+                "video_expires_at": move.video_expires_at,
+                "learned_by": move.learned_by.value,
                 "error_code": move.error_code,
                 "error_message": move.error_message,
                 "owner_pays_time": move.owner_pays_time,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from jobs import idempotency, ledger, reconcile, transitions
+from jobs import idempotency, inbox, ledger, orphans, reconcile, transitions
 from jobs.errors import JobMissing, TransitionRefused
 from scheduler import run_times
 from scheduler.metrics import REPAIRS
@@ -19,6 +19,10 @@ _BATCH: Final = 200
 _BATCHES: Final = 20
 # Between two questions about one attempt, seconds.
 _ASK_AGAIN_AFTER: Final = 30.0
+# Orphans looked for in one go: each may wait for a server.
+_ORPHANS: Final = 20
+# Messages of backends are kept for so many seconds.
+_MESSAGES_KEPT: Final = 7 * 86_400.0
 
 _SILENT: Final = """
 select expires_at::text, job_id, attempt, picked_up_at is not null from lease
@@ -202,6 +206,16 @@ def grant_months() -> int:
 def forget_keys() -> int:
     """Drop the answers of idempotency keys that are older than they are kept for."""
     return idempotency.forget(limit=_BATCH * _BATCHES)
+
+
+def stop_orphans() -> int:
+    """Look for and stop work on backends that no attempt owns."""
+    return _counted("stop_orphans", orphans.stop_due(limit=_ORPHANS))
+
+
+def forget_messages() -> int:
+    """Drop old webhooks of backends."""
+    return inbox.forget(older_than_seconds=_MESSAGES_KEPT, limit=_BATCH * _BATCHES)
 
 
 def _rows(statement: str, values: Any) -> list[tuple[Any, ...]]:

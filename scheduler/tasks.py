@@ -16,6 +16,7 @@ REOPEN_EVERY = 10.0
 LEARN_EVERY = 60.0
 GRANT_EVERY = 60.0
 FORGET_EVERY = 300.0
+ORPHANS_EVERY = 5.0
 
 
 @shared_task(name="scheduler.rescue_silent_workers", ignore_result=True)
@@ -66,6 +67,18 @@ def grant_months() -> None:
 def forget_keys() -> None:
     """Drop old idempotency keys."""
     _once("forget_keys", FORGET_EVERY, sweeps.forget_keys)
+
+
+@shared_task(name="scheduler.stop_orphans", ignore_result=True)
+def stop_orphans() -> None:
+    """Stop work on backends that no attempt owns."""
+    _once("stop_orphans", ORPHANS_EVERY, sweeps.stop_orphans)
+
+
+@shared_task(name="scheduler.forget_messages", ignore_result=True)
+def forget_messages() -> None:
+    """Drop old webhooks of backends."""
+    _once("forget_messages", FORGET_EVERY, sweeps.forget_messages)
 
 
 def _once(name: str, period: float, sweep: Callable[[], int]) -> None:

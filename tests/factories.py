@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db.models import F
+from django.db.models.functions import Now
 
 from jobs import leases, requests, seeds, submission, transitions
 from jobs.backends.backend import Video
@@ -108,6 +109,14 @@ def second_attempt(job: Job) -> None:
 
 def running_for(job: Job, seconds: float) -> None:
     Attempt.objects.filter(job=job).update(started_at=F("granted_at") - timedelta(seconds=seconds))
+
+
+def submitted_to_server() -> None:
+    """Let every live attempt be on an asynchronous server, known there as b-1."""
+    Attempt.objects.filter(ended_at=None).update(
+        submitted_at=F("granted_at"), backend_job_id="b-1", handle={"status": "somewhere"}
+    )
+    Lease.objects.update(poll_at=F("granted_at"), answered_at=Now())
 
 
 def learned(p99: float) -> None:

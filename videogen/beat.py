@@ -13,6 +13,8 @@ _TABLE = (
     (tasks.learn_run_times, tasks.LEARN_EVERY),
     (tasks.grant_months, tasks.GRANT_EVERY),
     (tasks.forget_keys, tasks.FORGET_EVERY),
+    (tasks.forget_messages, tasks.FORGET_EVERY),
+    (tasks.stop_orphans, tasks.ORPHANS_EVERY),
 )
 
 SCHEDULE: dict[str, dict[str, Any]] = {

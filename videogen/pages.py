@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from jobs.models import Account
 from notifications import feed
-from videogen.content_security import push_origin
+from notifications.addresses import push_origin
 
 
 def page(request: HttpRequest) -> dict[str, Any]:

@@ -14,6 +14,8 @@ DEVELOPMENT = env.flag("DEVELOPMENT")
 DEBUG = False
 SECRET_KEY = env.text("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+# Keys that seal backends' secrets in the database, the newest first.
+SEALING_KEYS = env.words("SEALING_KEYS") or [SECRET_KEY, *SECRET_KEY_FALLBACKS]
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost" if DEVELOPMENT else "")
 # Where browsers reach us; result addresses are made absolute with it.
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
@@ -155,6 +157,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat")
 # An attempt keeps its slot this long after its last heartbeat; workers give up at two thirds of it.
 LEASE_SECONDS = env.number("LEASE_SECONDS", 30)
 HEARTBEAT_SECONDS = env.number("HEARTBEAT_SECONDS", 10)
+# A generation server may be away for so long before its jobs are tried elsewhere.
+BACKEND_AWAY_SECONDS = env.number("BACKEND_AWAY_SECONDS", 90)
 MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3)
 # The answer of an idempotency key is kept this long: 7 days. Its job refuses a second charge for ever.
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
@@ -196,6 +200,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 # Submissions a minute from one address or key before the flood shield answers 429: ten times what a plan allows.
 FLOOD_SUBMITS_PER_MINUTE = env.integer("FLOOD_SUBMITS_PER_MINUTE", 12_000)
 FLOOD_SIGN_INS_PER_MINUTE = env.integer("FLOOD_SIGN_INS_PER_MINUTE", 20)
+FLOOD_WEBHOOKS_PER_MINUTE = env.integer("FLOOD_WEBHOOKS_PER_MINUTE", 12_000)
 RATELIMIT_USE_CACHE = "throttling"
 # W001 and E003 ask for a shared cache; the shield is per process on purpose (docs/adr/0006).
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001", "django_ratelimit.E003"]

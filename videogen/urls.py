@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from jobs import content, hooks
 from videogen import health
 from videogen.accounts.views import SignIn, SignOut
 
@@ -11,6 +12,10 @@ urlpatterns = [
     path("sign-in", SignIn.as_view(), name="sign_in"),
     path("sign-out", SignOut.as_view(), name="sign_out"),
     path("api/v1/", include("jobs.api.urls")),
+    path("jobs/<uuid:job_id>/videos/<int:attempt>", content.JobVideo.as_view(), name="job_video"),
+    path("content/<str:ticket>", content.stream, name="job_content"),
+    path("hooks/<slug:pool>", hooks.webhook, name="backend_webhook"),
+    path("hooks/<slug:pool>/<str:token>", hooks.webhook, name="backend_webhook_of_attempt"),
     path("admin/", admin.site.urls),
     path("health/live", health.live),
     path("health/ready", health.ready),

@@ -202,6 +202,8 @@ class Capabilities:
     runs_in_worker: bool
     # `find` can tell whether an order was accepted: its "no" can be trusted.
     can_find: bool = False
+    # `look_at_many` costs one request for up to a hundred orders.
+    asks_many: bool = False
     # Webhooks about each attempt come to `Order.callback_url`, or to one address set at the server.
     sends_webhooks: bool = False
 

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import cast
 
-from jobs.backends.backend import Backend, SynchronousBackend, is_asynchronous
+from jobs.backends.backend import AsynchronousBackend, Backend, SynchronousBackend, is_asynchronous
 from jobs.backends.preview.driver import PreviewBackend
 
 _DRIVERS = {"preview": PreviewBackend}
@@ -21,6 +21,14 @@ def synchronous(driver: str) -> SynchronousBackend:
     if is_asynchronous(found):
         raise TypeError(f"The driver {driver!r} does not generate within a call.")
     return cast("SynchronousBackend", found)
+
+
+def asynchronous(driver: str) -> AsynchronousBackend:
+    """Give a driver that takes orders and is asked later. Raises TypeError for any other."""
+    found = backend(driver)
+    if not is_asynchronous(found):
+        raise TypeError(f"The driver {driver!r} generates within a call.")
+    return found
 
 
 def drivers() -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Every table that a submit or a move touches."""
 
 from jobs.models.account import Account
-from jobs.models.attempt import Attempt, JobTransition
+from jobs.models.attempt import Attempt, JobTransition, LearnedBy
 from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.inbox import Orphan, WebhookMessage
 from jobs.models.job import Job
@@ -24,6 +24,7 @@ __all__ = [
     "Lane",
     "LaneState",
     "LateResult",
+    "LearnedBy",
     "Lease",
     "LedgerEntry",
     "Line",

@@ -8,6 +8,17 @@ from jobs.models.job import Job
 from jobs.states import JobState
 
 
+class LearnedBy(models.TextChoices):
+    """How the end of an attempt was first learned."""
+
+    # It ran in the worker.
+    WORKER = "worker", "Its worker"
+    POLL = "poll", "A poll"
+    # A poll that a webhook brought forward.
+    WEBHOOK = "webhook", "A webhook"
+    SWEEP = "sweep", "A sweep"
+
+
 class Attempt(models.Model):
     """One try: where it ran, who ran it, how it ended."""
 
@@ -24,7 +35,9 @@ class Attempt(models.Model):
     # When a create was sent to an asynchronous server, whether or not it was answered.
     submitted_at = models.DateTimeField(null=True)
     # How its end was first learned.
-    learned_by = models.CharField(max_length=8, blank=True, db_default="", default="")
+    learned_by = models.CharField(
+        max_length=8, choices=LearnedBy, blank=True, db_default="", default=""
+    )
     granted_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)

@@ -18,7 +18,7 @@ from jobs.backends.backend import (
 )
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.models import Job, Lease, Recovery
+from jobs.models import Job, Lease, Orphan, Recovery
 from scheduler import sweeps
 from tests.factories import (
     VIDEO,
@@ -29,6 +29,7 @@ from tests.factories import (
     running,
     running_for,
     silent,
+    submitted_to_server,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,6 +62,8 @@ class Serve(Protocol):
 def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
     def use(says: Sighting | BackendError, *, runs_in_worker: bool = False) -> _Server:
         server = _Server(says, runs_in_worker=runs_in_worker)
+        if not runs_in_worker:
+            submitted_to_server()
         monkeypatch.setattr(registry, "backend", lambda _: server)
         return server
 
@@ -131,14 +134,19 @@ def test_a_backend_that_still_works_keeps_its_slot(serve: Serve) -> None:
     assert not Recovery.objects.exists()
 
 
-def test_a_backend_that_does_not_answer_does_not_hold_a_job(serve: Serve) -> None:
+def test_a_server_that_is_away_for_too_long_does_not_hold_a_job(serve: Serve) -> None:
     job = silent(ann())
     serve(BackendError(FailureKind.BACKEND_UNAVAILABLE, "No route."))
 
+    held = _rescue()
+    Lease.objects.update(answered_at="2020-01-01T00:00:00Z")
+    expire_lease(job.id)
     _rescue()
 
+    assert held == 0
     assert Job.objects.get(id=job.id).state == "queued"
     assert Recovery.objects.get().truth == "unreachable"
+    assert Orphan.objects.get().backend_job_id == "b-1"
 
 
 def test_an_attempt_that_nobody_took_costs_no_try(serve: Serve) -> None:

@@ -7,8 +7,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs import queues
+from jobs.backends import registry
 from jobs.models import Pool
 from videogen import celery
+
+# Orders handed over to one pool's server at once.
+_HANDING_OVER = 8
 
 
 class Command(BaseCommand):
@@ -42,7 +46,7 @@ class Command(BaseCommand):
                 "--pool",
                 "threads",
                 "--concurrency",
-                str(max(1, sum(pool.slots for pool in chosen))),
+                str(max(1, sum(_threads(pool) for pool in chosen))),
                 "--loglevel",
                 "WARNING",
                 "--without-mingle",
@@ -50,3 +54,9 @@ class Command(BaseCommand):
                 "--without-heartbeat",
             ]
         )
+
+
+def _threads(pool: Pool) -> int:
+    """Give one for each generation that runs here; handing over to a server takes a moment, not minutes."""
+    runs_here = registry.backend(pool.driver).capabilities.runs_in_worker
+    return pool.slots if runs_here else min(pool.slots, _HANDING_OVER)

@@ -1,4 +1,4 @@
-"""Runs the loops that hold everything together: dispatcher, relay, metrics; alone or as threads of one process."""
+"""Runs the loops that hold everything together, alone or as threads of one process."""
 
 import logging
 import signal
@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from jobs import following, polling
 from notifications.relay import Relay
 from scheduler.dispatcher import Dispatcher
 from videogen import celery, exporter, readiness
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 # Longest wait of an idle dispatcher and relay, seconds.
 _DISPATCHER_IDLE: Final = 0.1
 _RELAY_IDLE: Final = 0.05
+_POLLER_IDLE: Final = 0.25
+# How long a poller with questions under way waits for the first answer, seconds.
+_POLLER_WAITS: Final = 0.2
 
 
 def _dispatcher() -> Loop:
@@ -40,11 +44,28 @@ def _relay() -> Loop:
     return Loop(name="relay", start=start, step=lambda: relay.step() > 0, idle=_RELAY_IDLE)
 
 
-_LOOPS: Final[dict[str, Callable[[], Loop]]] = {"dispatcher": _dispatcher, "relay": _relay}
+def _poller() -> Loop:
+    poller = polling.Poller()
+
+    def step() -> bool:
+        sent = poller.claim()
+        answers = poller.answers(timeout=_POLLER_WAITS)
+        for answer in answers:
+            following.follow(answer)
+        return bool(sent or answers or poller.is_busy)
+
+    return Loop(name="poller", start=lambda: True, step=step, idle=_POLLER_IDLE)
+
+
+_LOOPS: Final[dict[str, Callable[[], Loop]]] = {
+    "dispatcher": _dispatcher,
+    "relay": _relay,
+    "poller": _poller,
+}
 
 
 class Command(BaseCommand):
-    help = "Run the dispatcher, the relay or the metrics exporter, together or alone."
+    help = "Run the dispatcher, the relay, the poller of backends or the metrics exporter, together or alone."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("roles", nargs="+", choices=[*_LOOPS, "metrics"])

@@ -1,0 +1,114 @@
+"""Videos that a backend opens only to us: whoever may see the job is sent on to a stream of the push process.
+
+The web process checks who asks and answers with a short-lived, signed address; the push process, which is
+made for waiting, fetches from the backend with our key and passes on what comes. Nothing is stored.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from uuid import UUID
+
+import httpx
+from asgiref.sync import sync_to_async
+from django.core import signing
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connection
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from jobs import callers, orders
+from jobs.backends import registry
+from jobs.backends.backend import Content, is_asynchronous
+from jobs.models import Job
+from notifications.addresses import http_origin
+
+# How long a signed address works, seconds: long enough to watch and to seek.
+_VALID_FOR: Final = 3600
+_SALT: Final = "job content"
+_TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
+# What of the backend's answer is passed on.
+_PASSED_ON: Final = ("content-length", "content-range", "accept-ranges", "last-modified", "etag")
+_GONE: Final = "The server that made this video no longer has it."
+
+_ORDER: Final = f"""
+select {orders.COLUMNS} from job j
+join attempt a on a.job_id = j.id join pool p on p.name = a.pool
+where j.id = %s and a.number = %s and a.backend_job_id <> ''
+"""
+
+
+class JobVideo(APIView):
+    """GET /jobs/{job_id}/videos/{attempt}: the address that is shown to the owner."""
+
+    def get(self, request: Request, job_id: UUID, attempt: int) -> HttpResponseBase:
+        """Send the owner on to the stream; 404 for everybody else."""
+        mine = Job.objects.owned_by(callers.of(request).owner_id)
+        if not mine.filter(id=job_id).exists():
+            raise Http404
+        ticket = signing.dumps([job_id.hex, attempt], salt=_SALT)
+        stream = http_origin(request) + reverse("job_content", args=[ticket])
+        return HttpResponseRedirect(stream, headers={"Cache-Control": "private, no-store"})
+
+
+@require_GET
+async def stream(request: HttpRequest, ticket: str) -> HttpResponseBase:
+    """Pass a video on from its backend, ranges included. Runs in the push process only."""
+    if not isinstance(request, ASGIRequest):
+        raise Http404
+    try:
+        job_hex, attempt = signing.loads(ticket, salt=_SALT, max_age=_VALID_FOR)
+    except signing.BadSignature:
+        return HttpResponse("This address is no longer valid. Open the video again.", status=403)
+    content = await sync_to_async(_content)(UUID(job_hex), attempt)
+    if content is None:
+        return HttpResponse(_GONE, status=410)
+    wanted = {**content.headers, "Accept-Encoding": "identity"}
+    if "Range" in request.headers:
+        wanted["Range"] = request.headers["Range"]
+    client = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+    try:
+        answer = await client.send(
+            client.build_request("GET", content.url, headers=wanted), stream=True
+        )
+    except httpx.HTTPError:
+        await client.aclose()
+        return HttpResponse("The server that made this video does not answer now.", status=502)
+    if answer.status_code not in {200, 206}:
+        await answer.aclose()
+        await client.aclose()
+        return HttpResponse(_GONE, status=410 if answer.status_code == 404 else 502)  # noqa: PLR2004 - RFC 9110
+    return _passed_on(client, answer)
+
+
+def _passed_on(client: httpx.AsyncClient, answer: httpx.Response) -> StreamingHttpResponse:
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            async for piece in answer.aiter_raw():
+                yield piece
+        finally:
+            await answer.aclose()
+            await client.aclose()
+
+    # The type is ours: what a backend says must not make a browser run it.
+    response = StreamingHttpResponse(pieces(), status=answer.status_code, content_type="video/mp4")
+    for name in _PASSED_ON:
+        if name in answer.headers:
+            response[name] = answer.headers[name]
+    response["Cache-Control"] = "private, max-age=600"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _content(job_id: UUID, attempt: int) -> Content | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_ORDER, [job_id, attempt])
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    if row is None:
+        return None
+    order = orders.of_row(row)
+    backend = registry.backend(order.site.driver)
+    return backend.content(order) if is_asynchronous(backend) else None

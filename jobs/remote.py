@@ -1,0 +1,149 @@
+"""Orders on asynchronous servers: sent once, found again when the answer was lost, followed by id.
+
+Note [One create]: before a create is sent, the attempt says so in the database. Whoever finds an attempt that
+was sent and has no id looks for it on the server first; nobody sends it a second time.
+"""
+
+import logging
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from jobs import breakers, orphans
+from jobs.backends.backend import AsynchronousBackend, Order, Submitted, Unanswered
+
+logger = logging.getLogger(__name__)
+
+# Seconds until the first question about an order that was just taken.
+_FIRST_QUESTION: Final = 1.0
+
+_NOTE_SENDING: Final = """
+with held as (
+    update lease set expires_at = now() + make_interval(secs => %(lease)s), answered_at = now(),
+        poll_at = now() + make_interval(secs => %(lease)s)
+    where job_id = %(job)s and attempt = %(attempt)s returning job_id, attempt
+)
+update attempt set submitted_at = now() from held
+where attempt.job_id = held.job_id and attempt.number = held.attempt
+    and attempt.submitted_at is null
+returning submitted_at
+"""
+# A message about this order that came before its id was known is matched now, and brings the question forward.
+_NOTE_SUBMITTED: Final = """
+with held as (
+    select job_id, attempt from lease where job_id = %(job)s and attempt = %(attempt)s for update
+), known as (
+    update attempt set backend_job_id = %(id)s, handle = %(handle)s,
+        node = case when %(node)s = '' then node else %(node)s end
+    from held where attempt.job_id = held.job_id and attempt.number = held.attempt
+    returning attempt.job_id
+), parked as (
+    update webhook_message set job_id = %(job)s, attempt = %(attempt)s, matched_at = now()
+    from known
+    where webhook_message.pool = %(pool)s and webhook_message.backend_job_id = %(id)s
+        and webhook_message.matched_at is null
+    returning 1
+)
+update lease set answered_at = now(), is_hinted = exists (select 1 from parked),
+    expires_at = now() + make_interval(secs => %(lease)s),
+    poll_at = case when exists (select 1 from parked) then now()
+        else now() + make_interval(secs => %(first)s) end
+from known where lease.job_id = known.job_id
+"""
+_ASK_SOON: Final = (
+    "update lease set poll_at = now() + interval '1 second' where job_id = %s and attempt = %s"
+)
+_IS_TAKEN: Final = """
+select exists (select 1 from attempt
+    where pool = %s and backend_job_id = %s and (job_id, number) <> (%s, %s)
+        and submitted_at >= %s - interval '1 minute')
+"""
+
+
+def hand_over(order: Order, backend: AsynchronousBackend) -> bool:
+    """Send an order that was just picked up; say whether the attempt still owned its slot.
+
+    An answer that did not come leaves the order to the poller, which looks for it. Raises BackendError
+    when the server certainly did not take it.
+    """
+    submitted_at = _note_sending(order)
+    if submitted_at is None:
+        return False
+    order = replace(order, submitted_at=submitted_at)
+    try:
+        submitted = backend.submit(order)
+    except Unanswered as silence:
+        logger.warning(
+            "create_unanswered", extra={"job": str(order.job_id), "reason": str(silence)}
+        )
+        breakers.unanswered(order.site.pool, str(silence))
+        with connection.cursor() as cursor:
+            cursor.execute(_ASK_SOON, [order.job_id, order.attempt])
+        return True
+    breakers.answered(order.site.pool)
+    return adopt(order, submitted)
+
+
+def adopt(order: Order, submitted: Submitted) -> bool:
+    """Note the server's id of an order; one whose attempt is over becomes an orphan. Says which it was."""
+    values: dict[str, Any] = {
+        "job": order.job_id,
+        "attempt": order.attempt,
+        "pool": order.site.pool,
+        "id": submitted.backend_job_id,
+        "handle": connection.ops.adapt_json_value(dict(submitted.handle), None),
+        "node": submitted.node,
+        "lease": settings.LEASE_SECONDS,
+        "first": _FIRST_QUESTION,
+    }
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_NOTE_SUBMITTED, values)
+            is_held = cursor.rowcount == 1
+    except IntegrityError:
+        # Another live attempt has this id: whoever found it first keeps it.
+        logger.warning("id_taken_twice", extra={"job": str(order.job_id)})
+        return True
+    if not is_held:
+        orphans.record(
+            replace(order, backend_job_id=submitted.backend_job_id, handle=submitted.handle),
+            reason="Its attempt had ended when the server took it.",
+        )
+    return bool(is_held)
+
+
+def find(order: Order, backend: AsynchronousBackend) -> Submitted | None:
+    """Look for an order whose create was not answered; never one of another attempt. Raises BackendError."""
+    found = backend.find(order)
+    if found is None or is_taken(order, found):
+        return None
+    return found
+
+
+def _note_sending(order: Order) -> datetime | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _NOTE_SENDING,
+            {"job": order.job_id, "attempt": order.attempt, "lease": settings.LEASE_SECONDS},
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def is_taken(order: Order, found: Submitted) -> bool:
+    """Say whether another attempt has this id of the server."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _IS_TAKEN,
+            [
+                order.site.pool,
+                found.backend_job_id,
+                order.job_id,
+                order.attempt,
+                order.submitted_at,
+            ],
+        )
+        return bool(cursor.fetchone()[0])
