@@ -162,6 +162,7 @@ def _pool() -> Iterator[None]:
             "sizes": ["854x480"],
             "state": "active",
         },
+        actor="demo stuck",
     )
     # Web workers learn of a new model within two seconds.
     time.sleep(2.1)
@@ -173,7 +174,7 @@ def _pool() -> Iterator[None]:
         ):
             stage.api("internal", f"jobs/{job.id}/cancellation", {})
         deadline = time.monotonic() + settings.LEASE_SECONDS + 10
-        while pools.remove(_POOL) and time.monotonic() < deadline:
+        while pools.remove(_POOL, actor="demo stuck") and time.monotonic() < deadline:
             time.sleep(0.5)
         if Pool.objects.filter(name=_POOL).exists():
             print(

@@ -10,7 +10,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 
-from jobs import ledger, seeds
+from jobs import ledger, pool_checks, pools
+from jobs.backends import registry
+from jobs.errors import InvalidField
 from jobs.models import (
     Account,
     Attempt,
@@ -18,9 +20,12 @@ from jobs.models import (
     JobTransition,
     LateResult,
     LedgerEntry,
+    Orphan,
     Pool,
+    PoolChange,
     Recovery,
     Tier,
+    WebhookMessage,
 )
 
 # The largest gift in one go, credits: a slip of the keyboard must not print money.
@@ -165,12 +170,124 @@ class TierAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptabl
     list_display = ("name", "weight", "running_limit", "queued_limit", "monthly_credits", "rank")
 
 
+class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    """A pool, with secrets that are written and never shown."""
+
+    driver = forms.ChoiceField(choices=lambda: [(name, name) for name in registry.drivers()])
+    key = forms.CharField(
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="The server's API key. Leave it empty to keep the one that is stored.",
+    )
+    webhook_secret = forms.CharField(
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="whsec_... for servers that sign their webhooks. Empty keeps the stored one.",
+    )
+    reason = forms.CharField(
+        required=False, max_length=300, help_text="Why, for the log of changes."
+    )
+
+    class Meta:
+        model = Pool
+        fields = (
+            "name", "driver", "profile", "url", "slots", "state", "model_names", "seconds", "sizes",
+            "credits_per_second", "declared_speed", "paid_reserved", "polls_per_second", "result_hosts",
+        )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what the driver cannot work with, beside its field."""
+        found: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            try:
+                pools.check(Pool(**{name: found[name] for name in self.Meta.fields}))
+            except InvalidField as error:
+                self.add_error(error.field if error.field in found else None, error.message)
+        return found
+
+
 @admin.register(Pool)
 class PoolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    list_display = ("name", "driver", "slots", "state", "model_names")
-    list_filter = ("state",)
+    form = PoolForm
+    list_display = (
+        "name", "driver", "profile", "slots", "state", "state_reason", "answered_at", "last_error",
+        "model_names",
+    )  # fmt: skip
+    list_filter = ("state", "driver")
+    readonly_fields = (
+        "state_reason", "state_since", "answered_at", "checked_at", "last_error", "unanswered",
+        "breaker_until", "quarantined_until", "is_on_probation",
+    )  # fmt: skip
+    actions = ("try_servers",)
 
     def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: Any) -> None:
-        """Save a pool and open the lines that its models need."""
-        super().save_model(request, obj, form, change)
-        seeds.add_lines(obj)
+        """Save through the domain: sealed secrets, lines for the models, a line in the log."""
+        values = {name: form.cleaned_data[name] for name in PoolForm.Meta.fields if name != "name"}
+        secrets = {
+            name: form.cleaned_data[name]
+            for name in ("key", "webhook_secret")
+            if form.cleaned_data[name]
+        }
+        pools.put(
+            obj.name,
+            values | secrets,
+            actor=str(request.user),
+            reason=form.cleaned_data["reason"],
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Pool) -> None:
+        """Remove it, or drain it while jobs run there."""
+        if running := pools.remove(obj.name, actor=str(request.user)):
+            messages.warning(
+                request, f"{running} jobs run on {obj.name}. It drains; delete it again later."
+            )
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Remove each through the domain."""
+        for pool in queryset:
+            self.delete_model(request, pool)
+
+    @admin.action(description="Test connection: really submits and cancels")
+    def try_servers(self, request: HttpRequest, queryset: Any) -> None:
+        """Try the chosen pools' servers, and say in words what works and what does not."""
+        for pool in queryset:
+            for finding in pool_checks.check(pool):
+                say = messages.success if finding.is_ok else messages.error
+                say(request, f"{pool.name}: {finding.sentence}")
+
+
+@admin.register(PoolChange)
+class PoolChangeAdmin(ReadOnly):
+    list_display = ("pool", "at", "actor", "changed", "reason")
+    list_filter = ("pool",)
+
+
+@admin.register(Orphan)
+class OrphanAdmin(ReadOnly):
+    list_display = (
+        "pool",
+        "backend_job_id",
+        "job_id",
+        "attempt",
+        "reason",
+        "found_at",
+        "outcome",
+        "tries",
+    )
+    list_filter = ("pool", "outcome")
+    search_fields = ("=job_id", "=backend_job_id")
+
+
+@admin.register(WebhookMessage)
+class WebhookMessageAdmin(ReadOnly):
+    list_display = (
+        "pool",
+        "message_id",
+        "backend_job_id",
+        "received_at",
+        "count",
+        "job_id",
+        "matched_at",
+    )
+    list_filter = ("pool",)
+    search_fields = ("=message_id", "=backend_job_id", "=job_id")

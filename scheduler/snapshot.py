@@ -4,7 +4,9 @@ from collections import Counter, defaultdict
 from typing import Final
 
 from django.db import connection
+from django.db.models.functions import Now
 
+from jobs import breakers
 from jobs.models import Lease, Pool, PoolState
 from scheduler.fairness import FreeSlots, Head, Snapshot, Waiting
 
@@ -46,9 +48,12 @@ def free_slots() -> tuple[list[FreeSlots], Counter[tuple[str, str]]]:
         used[pool_id].add(slot)
         held[pool_id, tier] += 1
     free = []
-    for pool in Pool.objects.filter(state=PoolState.ACTIVE):
+    for pool in Pool.objects.filter(state=PoolState.ACTIVE).exclude(breaker_until__gt=Now()):
+        # One at a time shows whether a pool that failed is well again.
+        is_careful = pool.is_on_probation or pool.unanswered >= breakers.OPENS_AT
+        capacity = min(1, pool.slots) if is_careful else pool.slots
         # The cap counts every lease, also of slot numbers above a capacity that was cut.
-        count = max(0, pool.slots - len(used[pool.name]))
+        count = max(0, capacity - len(used[pool.name]))
         numbers = [slot for slot in range(1, pool.slots + 1) if slot not in used[pool.name]]
         if count and numbers:
             free.append(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from celery import shared_task
 
+from jobs import pool_health
 from scheduler import sweeps, ticks
 
 # Seconds between two runs; beat's table reads them.
@@ -17,6 +18,10 @@ LEARN_EVERY = 60.0
 GRANT_EVERY = 60.0
 FORGET_EVERY = 300.0
 ORPHANS_EVERY = 5.0
+JUDGE_EVERY = 5.0
+CHECK_EVERY = 5.0
+# Each server is asked how it is once in so many seconds.
+_ASKED_EVERY = 10.0
 
 
 @shared_task(name="scheduler.rescue_silent_workers", ignore_result=True)
@@ -79,6 +84,26 @@ def stop_orphans() -> None:
 def forget_messages() -> None:
     """Drop old webhooks of backends."""
     _once("forget_messages", FORGET_EVERY, sweeps.forget_messages)
+
+
+@shared_task(name="scheduler.judge_pools", ignore_result=True)
+def judge_pools() -> None:
+    """Take out pools and machines that fail in a row; let others back in."""
+    _once(
+        "judge_pools",
+        JUDGE_EVERY,
+        lambda: pool_health.judge_nodes() + pool_health.judge_pools() + pool_health.let_back_in(),
+    )
+
+
+@shared_task(name="scheduler.check_servers", ignore_result=True)
+def check_servers() -> None:
+    """Ask each server how it is."""
+    _once(
+        "check_servers",
+        CHECK_EVERY,
+        lambda: pool_health.check_servers(every_seconds=_ASKED_EVERY),
+    )
 
 
 def _once(name: str, period: float, sweep: Callable[[], int]) -> None:

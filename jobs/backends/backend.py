@@ -200,6 +200,8 @@ class Capabilities:
 
     # A generation dies with the worker that waits for it.
     runs_in_worker: bool
+    # The dialects that it knows; empty when there is only one.
+    profiles: tuple[str, ...] = ()
     # `find` can tell whether an order was accepted: its "no" can be trusted.
     can_find: bool = False
     # `look_at_many` costs one request for up to a hundred orders.

@@ -34,3 +34,8 @@ def asynchronous(driver: str) -> AsynchronousBackend:
 def drivers() -> tuple[str, ...]:
     """Name every driver there is."""
     return tuple(sorted(_DRIVERS))
+
+
+def profiles(driver: str) -> tuple[str, ...]:
+    """Name the dialects that a driver knows; empty when there is only one."""
+    return backend(driver).capabilities.profiles

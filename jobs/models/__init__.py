@@ -8,7 +8,7 @@ from jobs.models.job import Job
 from jobs.models.lease import Lease
 from jobs.models.ledger import EntryKind, LedgerEntry
 from jobs.models.line import Backlog, Lane, LaneState, Line
-from jobs.models.pool import Pool, PoolState, RetryBudget, RunTime
+from jobs.models.pool import Node, Pool, PoolChange, PoolState, RetryBudget, RunTime
 from jobs.models.recovery import Cause, LateResult, Recovery, Truth
 from jobs.models.tier import Tier
 
@@ -28,8 +28,10 @@ __all__ = [
     "Lease",
     "LedgerEntry",
     "Line",
+    "Node",
     "Orphan",
     "Pool",
+    "PoolChange",
     "PoolState",
     "Recovery",
     "RetryBudget",

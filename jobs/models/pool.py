@@ -44,6 +44,11 @@ class Pool(models.Model):
     # Why the state is as it is, since when, and until when a quarantine lasts at least.
     state_reason = models.CharField(max_length=300, blank=True, default="")
     state_since = models.DateTimeField(db_default=Now(), editable=False)
+    # Taken out by failures in a row: how often without a success between, and at least until when; then one
+    # slot, until a success proves it well.
+    quarantines = models.PositiveSmallIntegerField(default=0, editable=False)
+    quarantined_until = models.DateTimeField(null=True, editable=False)
+    is_on_probation = models.BooleanField(default=False, editable=False)
     # Circuit breaker: calls without an answer in a row, and until when none is made.
     unanswered = models.PositiveIntegerField(default=0, editable=False)
     breaker_until = models.DateTimeField(null=True, editable=False)
@@ -64,6 +69,43 @@ class Pool(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PoolChange(models.Model):
+    """One change of what a pool may do: who made it, why, and from what to what. Append-only."""
+
+    pool = models.CharField(max_length=64)
+    at = models.DateTimeField(db_default=Now())
+    # An operator's e-mail address, or the part of the system that decided.
+    actor = models.CharField(max_length=254)
+    reason = models.CharField(max_length=300, blank=True, default="")
+    # {"slots": [8, 4]}: what it was and what it became; no secrets.
+    changed = models.JSONField()
+
+    class Meta:
+        db_table = "pool_change"
+        indexes = [models.Index(name="pool_change_by_time", fields=["pool", "-at"])]
+
+    def __str__(self) -> str:
+        return f"{self.pool}: {self.changed}"
+
+
+class Node(models.Model):
+    """A machine whose workers take nothing from a pool for a while, because its attempts failed in a row."""
+
+    pk = models.CompositePrimaryKey("pool_name", "name")
+    pool_name = models.CharField(max_length=64)
+    name = models.CharField(max_length=128)
+    reason = models.CharField(max_length=300)
+    quarantined_at = models.DateTimeField(db_default=Now())
+    quarantined_until = models.DateTimeField()
+    quarantines = models.PositiveSmallIntegerField(default=1)
+
+    class Meta:
+        db_table = "node"
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.pool_name}"
 
 
 class RetryBudget(models.Model):

@@ -1,0 +1,123 @@
+"""Trying a pool's server for real: whether it is there and takes our key, our models, an order and a cancel."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from jobs import orders, requests
+from jobs.backends import registry
+from jobs.backends.backend import (
+    AsynchronousBackend,
+    BackendError,
+    Cancellation,
+    Failed,
+    Order,
+    Site,
+    StillWaiting,
+    Unanswered,
+    is_asynchronous,
+)
+from jobs.ids import JobId, OwnerId, new_job_id
+from jobs.models import Pool
+from jobs.sealing import CannotOpen
+
+_PROMPT: Final = "Connection test. A grey card on a table."
+# How long a server that still has the test in its line is waited for, seconds.
+_PATIENCE: Final = 3.0
+_STOPS: Final = {
+    Cancellation.STOPPED: "It took a test order and stopped it again.",
+    Cancellation.GOES_ON: "It took a test order. It cannot stop what runs: a cancelled job keeps its GPU busy to"
+    " the end, and its slot is kept so long.",
+    Cancellation.ENDED: "It took a test order, which ended before it could be stopped.",
+    Cancellation.UNKNOWN: "It took a test order and did not know it any more when it was asked to stop.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was tried, in words for operators."""
+
+    is_ok: bool
+    sentence: str
+
+
+def check(pool: Pool) -> Iterator[Finding]:
+    """Try a pool step by step, and stop at what does not work. Writes nothing; may use a GPU for seconds."""
+    try:
+        site = orders.site_of(pool)
+    except CannotOpen as error:
+        yield Finding(is_ok=False, sentence=str(error))
+        return
+    backend = registry.backend(pool.driver)
+    try:
+        health = backend.health(site)
+    except BackendError as error:
+        yield Finding(is_ok=False, sentence=_words(error))
+        return
+    yield Finding(
+        is_ok=True, sentence="The server answers." if site.url else "The backend is here."
+    )
+    missing = [name for name in pool.model_names if health.models and name not in health.models]
+    if missing:
+        offered = ", ".join(health.models[:8])
+        yield Finding(
+            is_ok=False,
+            sentence=f"It does not offer {', '.join(missing)}. It offers: {offered}.",
+        )
+        return
+    if health.slots is not None and health.slots < pool.slots:
+        yield Finding(
+            is_ok=False,
+            sentence=f"It runs {health.slots} at once, and this pool has {pool.slots} slots.",
+        )
+    if is_asynchronous(backend):
+        yield from _order(backend, _test_order(pool, site))
+
+
+def _order(backend: AsynchronousBackend, order: Order) -> Iterator[Finding]:
+    try:
+        submitted = backend.submit(order)
+        order = replace(order, backend_job_id=submitted.backend_job_id, handle=submitted.handle)
+        deadline = time.monotonic() + _PATIENCE
+        while isinstance(sighting := backend.look(order), StillWaiting):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        if isinstance(sighting, Failed):
+            yield Finding(
+                is_ok=False, sentence=f"A test order failed: {sighting.message} {sighting.detail}"
+            )
+            return
+        yield Finding(is_ok=True, sentence=_STOPS[backend.cancel(order)])
+    except Unanswered as silence:
+        yield Finding(is_ok=False, sentence=f"A test order was sent and not answered: {silence}")
+    except BackendError as error:
+        yield Finding(is_ok=False, sentence=_words(error))
+
+
+def _test_order(pool: Pool, site: Site) -> Order:
+    width, height = requests.sides(min(pool.sizes, key=_pixels))
+    return Order(
+        job_id=JobId(new_job_id()),
+        owner_id=OwnerId(new_job_id()),
+        attempt=1,
+        prompt=_PROMPT,
+        model=pool.model_names[0],
+        seconds=min(pool.seconds),
+        width=width,
+        height=height,
+        seed=1,
+        site=site,
+        submitted_at=datetime.now(UTC),
+    )
+
+
+def _pixels(size: str) -> int:
+    width, height = requests.sides(size)
+    return width * height
+
+
+def _words(error: BackendError) -> str:
+    return f"{error.message} ({error.detail})" if error.detail else error.message

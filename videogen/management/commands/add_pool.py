@@ -1,0 +1,109 @@
+"""Adds or updates a pool, and tries its server."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs import pool_checks, pools
+from jobs.backends import registry
+from jobs.errors import InvalidField
+from jobs.models import Pool
+
+# What a pool offers when nobody says otherwise.
+_SECONDS = [4, 8, 12]
+_SIZES = ["1280x720", "720x1280"]
+
+
+class Command(BaseCommand):
+    help = "Add or update a pool of GPU slots, and try its server: it really submits and cancels."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--name", required=True, help="letters, digits, - and _")
+        parser.add_argument("--driver", help=", ".join(registry.drivers()))
+        parser.add_argument("--profile", help="the dialect of its server, such as sglang")
+        parser.add_argument("--url", help="the server's address, without /v1")
+        parser.add_argument("--slots", type=int, help="generations at once")
+        parser.add_argument("--models", help="names separated by commas")
+        parser.add_argument("--seconds", help="lengths offered, separated by commas")
+        parser.add_argument("--sizes", help="frame sizes offered, such as 1280x720,720x1280")
+        parser.add_argument("--credits-per-second", type=int, help="price of a second of 854x480")
+        parser.add_argument("--speed", type=float, help="GPU-seconds for a second of 854x480 video")
+        parser.add_argument(
+            "--polls-per-second", type=float, help="questions to the server at most"
+        )
+        parser.add_argument("--result-hosts", help="hosts that results may be on, or *.host")
+        parser.add_argument("--key", help="the server's API key; - reads it from standard input")
+        parser.add_argument("--key-file", type=Path, help="a file with the key")
+        parser.add_argument("--webhook-secret-file", type=Path, help="a file with whsec_...")
+        parser.add_argument("--no-test", action="store_true", help="do not try the server")
+
+    def handle(self, *_: Any, name: str, no_test: bool, **options: Any) -> None:
+        settings = self._settings(options)
+        if not Pool.objects.filter(name=name).exists():
+            settings = {"seconds": _SECONDS, "sizes": _SIZES, **settings}
+            for needed in ("driver", "slots", "model_names"):
+                if needed not in settings:
+                    option = "models" if needed == "model_names" else needed
+                    raise CommandError(f"A new pool needs --{option}.")
+        try:
+            is_new = pools.put(name, settings, actor="add_pool")
+        except InvalidField as error:
+            raise CommandError(f"{error.field}: {error.message} Nothing was changed.") from error
+        self.stdout.write(f"The pool {name} was {'added' if is_new else 'updated'}.")
+        if not no_test and not tell(self, Pool.objects.get(name=name)):
+            sys.exit(1)
+
+    def _settings(self, options: dict[str, Any]) -> dict[str, Any]:
+        plain = {
+            "driver": "driver",
+            "profile": "profile",
+            "url": "url",
+            "slots": "slots",
+            "credits_per_second": "credits_per_second",
+            "speed": "declared_speed",
+            "polls_per_second": "polls_per_second",
+        }
+        found = {field: options[name] for name, field in plain.items() if options[name] is not None}
+        lists = {"models": "model_names", "sizes": "sizes", "result_hosts": "result_hosts"}
+        for name, field in lists.items():
+            if options[name] is not None:
+                found[field] = _words(options[name])
+        if options["seconds"] is not None:
+            found["seconds"] = [_whole(word) for word in _words(options["seconds"])]
+        if (key := _secret(options["key"], options["key_file"])) is not None:
+            found["key"] = key
+        if (secret := _secret(None, options["webhook_secret_file"])) is not None:
+            found["webhook_secret"] = secret
+        return found
+
+
+def tell(command: BaseCommand, pool: Pool) -> bool:
+    """Try a pool's server and print what was found; say whether all is well."""
+    is_well = True
+    for finding in pool_checks.check(pool):
+        mark = "ok " if finding.is_ok else "NOT"
+        command.stdout.write(f"  {mark} {finding.sentence}")
+        is_well &= finding.is_ok
+    return is_well
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _whole(word: str) -> int:
+    if not word.isdecimal():
+        raise CommandError(f"--seconds: {word!r} is no whole number.")
+    return int(word)
+
+
+def _secret(given: str | None, path: Path | None) -> str | None:
+    if path is not None:
+        try:
+            return path.read_text().strip()
+        except OSError as error:
+            raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
+    return sys.stdin.readline().strip() if given == "-" else given
