@@ -132,6 +132,8 @@ class AccountAdmin(ReadOnly):
 class _Grant(forms.Form):
     """Credits for an account, and why."""
 
+    required_css_class = "required"
+
     amount = forms.IntegerField(
         min_value=1,
         max_value=_LARGEST_GRANT,
