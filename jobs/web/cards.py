@@ -172,7 +172,7 @@ def of(row: Mapping[str, Any], *, zone: ZoneInfo, late: Video | None = None) -> 
         length=f"{row['seconds']} s",
         ended_clock=_clock(row["finished_at"], zone),
         took=_took(row),
-        charge=_charge(row, is_ended=is_ended),
+        charge=_charge(row, look, is_ended=is_ended),
         money_sentence=_money_sentence(row),
         late_sentence=_late_sentence(row) if late else "",
         reason_title=_REASON_TITLES.get(look, ""),
@@ -257,12 +257,12 @@ def _cancel(row: Mapping[str, Any], look: str) -> Cancel | None:
     )
 
 
-def _charge(row: Mapping[str, Any], *, is_ended: bool) -> str:
+def _charge(row: Mapping[str, Any], look: str, *, is_ended: bool) -> str:
     if not is_ended:
         return f"{_credits(row['credits_reserved'])} held"
     if row["credits_charged"]:
         return _credits(row["credits_charged"])
-    return "not charged"
+    return "free" if look == "cancelled" else "not charged"
 
 
 def _money_sentence(row: Mapping[str, Any]) -> str:
