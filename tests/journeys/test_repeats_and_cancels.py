@@ -13,7 +13,7 @@ _SOON = 30_000
 def studio(context: BrowserContext, running_stack: RunningStack) -> Page:
     """Give the studio of somebody who signed in."""
     page = context.new_page()
-    account = running_stack.account("enterprise")
+    account = running_stack.account("internal")
     page.goto("/")
     page.get_by_label("Email").fill(account["email"])
     page.get_by_label("Password").fill(account["password"])
