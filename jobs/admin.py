@@ -113,6 +113,8 @@ class AccountAdmin(ReadOnly):
                 **self.admin_site.each_context(request),
                 "title": f"Give credits to {account.owner}",
                 "account": account,
+                "balance": f"{account.balance:,}",
+                "held": f"{account.held:,}",
                 "form": form,
                 "opts": self.opts,
             }
@@ -124,7 +126,9 @@ class AccountAdmin(ReadOnly):
             reason=form.cleaned_data["reason"],
             reference=f"admin {form.cleaned_data['reference']}",
         )
-        self.log_change(request, account, f"Gave {amount:,} credits: {form.cleaned_data['reason']}")
+        if is_new:
+            note = f"Gave {amount:,} credits: {form.cleaned_data['reason']}"
+            self.log_change(request, account, note)
         said = f"{amount:,} credits given." if is_new else "They were given already, by this form."
         messages.success(request, said)
         return HttpResponseRedirect(reverse("admin:jobs_account_change", args=[owner_id]))
@@ -133,7 +137,14 @@ class AccountAdmin(ReadOnly):
 class _Grant(forms.Form):
     """Credits for an account, and why."""
 
-    amount = forms.IntegerField(min_value=1, max_value=_LARGEST_GRANT, label="Credits")
+    required_css_class = "required"
+
+    amount = forms.IntegerField(
+        min_value=1,
+        max_value=_LARGEST_GRANT,
+        label="Credits",
+        help_text=f"1 to {_LARGEST_GRANT:,} in one go.",
+    )
     reason = forms.CharField(
         max_length=200, label="Reason", help_text="The owner reads it in their usage."
     )

@@ -1,6 +1,7 @@
 """Videos that came after their attempt no longer owned the job."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -67,6 +68,12 @@ def of_each(rows: Iterable[Mapping[str, Any]]) -> dict[UUID, Video]:
         found.job_id: Video(url=found.video_url, thumbnail_url=found.thumbnail_url)
         for found in newest_first
     }
+
+
+def arrived_at(job_id: UUID) -> datetime | None:
+    """Say when the first late video of a job came."""
+    came = LateResult.objects.filter(job_id=job_id).order_by("id")
+    return came.values_list("arrived_at", flat=True).first()
 
 
 def _ended_without_video(row: Mapping[str, Any]) -> bool:

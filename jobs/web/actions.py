@@ -47,7 +47,7 @@ def submit(request: HttpRequest) -> HttpResponse:
         return _invalid(request, form, invalid.faults)
     except KeyReused:
         detail = "This form was sent before with another prompt. Press Generate once more."
-        return _refused(request, form, detail, status=409)
+        return _refused(request, _with_new_token(request), detail, status=409)
     except QuotaExceeded as refusal:
         detail = f"{refusal} Your prompt is kept."
         return _refused(request, form, detail, status=429, wait=refusal.retry_after_seconds)
@@ -57,9 +57,7 @@ def submit(request: HttpRequest) -> HttpResponse:
     if fragments.wants_json(request):
         return _submitted(request, accepted)
     if accepted.is_replay:
-        return HttpResponseRedirect(
-            f"{reverse('job', args=[accepted.job_id])}?repeated", status=303
-        )
+        return _to_job(accepted)
     return HttpResponseRedirect(reverse("studio"), status=303)
 
 
@@ -95,7 +93,20 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
         return _not_retried(request, job_id, str(refusal), status=429)
     if fragments.wants_json(request):
         return _submitted(request, accepted)
-    return HttpResponseRedirect(reverse("job", args=[accepted.job_id]), status=303)
+    return _to_job(accepted)
+
+
+def _to_job(accepted: submission.Accepted) -> HttpResponse:
+    address = reverse("job", args=[accepted.job_id])
+    return HttpResponseRedirect(
+        f"{address}?repeated" if accepted.is_replay else address, status=303
+    )
+
+
+def _with_new_token(request: HttpRequest) -> Composer:
+    data = request.POST.copy()
+    data["token"] = secrets.token_urlsafe(16)
+    return Composer(data)
 
 
 def _agreed_fee(request: HttpRequest) -> int:

@@ -102,6 +102,8 @@ class Card:
     ended_clock: str
     took: str
     charge: str
+    money_sentence: str
+    late_sentence: str
     reason_title: str
     reason_text: str
     url: str
@@ -124,11 +126,13 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """What cancelling costs at this moment: the button's words, and what is asked before."""
+    """What cancelling costs at this moment: the button's words, and the parts of what is asked before."""
 
     fee: int
     label: str
-    question: str
+    verb: str = ""
+    money: str = ""
+    rest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,15 +164,17 @@ def of(row: Mapping[str, Any], *, zone: ZoneInfo, late: Video | None = None) -> 
         place="",
         detail=_detail(look, percent=percent),
         sentence=_sentence(row, look) or (why.sentence if why else ""),
-        cancel=_cancel(row, look, percent=percent),
-        can_retry=is_ended and state is not JobState.SUCCEEDED,
+        cancel=_cancel(row, look),
+        can_retry=is_ended and not late and state is not JobState.SUCCEEDED,
         video_url=late.url if late else row["video_url"],
         thumbnail_url=late.thumbnail_url if late else row["thumbnail_url"],
         is_tall=height > width,
         length=f"{row['seconds']} s",
         ended_clock=_clock(row["finished_at"], zone),
         took=_took(row),
-        charge=_charge(row, is_ended=is_ended),
+        charge=_charge(row, look, is_ended=is_ended),
+        money_sentence=_money_sentence(row),
+        late_sentence=_late_sentence(row) if late else "",
         reason_title=_REASON_TITLES.get(look, ""),
         reason_text=row["error_message"] if look in {"failed", "expired"} else "",
         url=reverse("job", args=[row["id"]]),
@@ -228,35 +234,59 @@ def _sentence(row: Mapping[str, Any], look: str) -> str:
 def _cancelling(row: Mapping[str, Any]) -> str:
     fee, reserved = row["cancel_fee"] or 0, row["credits_reserved"]
     money = (
-        f"{fee:,} of {reserved:,} credits are charged, the other {reserved - fee:,} come back."
+        f"{fee:,} of {_credits(reserved)} are charged; {_rest(reserved - fee)}."
         if fee
-        else f"Nothing is charged; {reserved:,} credits come back."
+        else f"Nothing is charged; {_credits(reserved)} come back."
     )
     return f"{money} If it finishes first, you get the video at its full price."
 
 
-def _cancel(row: Mapping[str, Any], look: str, *, percent: int | None) -> Cancel | None:
+def _cancel(row: Mapping[str, Any], look: str) -> Cancel | None:
     if look not in {"waiting", "retrying", "starting", "running"}:
         return None
     reserved = row["credits_reserved"]
     fee = credit_policy.cancel_fee(JobState(row["state"]), reserved=reserved)
     if not fee:
-        return Cancel(fee=0, label="Cancel · free", question="")
-    done = f"It is {percent}% done. " if percent is not None else "It is being generated. "
+        return Cancel(fee=0, label="Cancel · free")
     return Cancel(
         fee=fee,
-        label=f"Cancel · {fee:,} credits",
-        question=f"{done}Cancelling now charges {fee:,} of {reserved:,} credits; "
-        f"the other {reserved - fee:,} come back.",
+        label=f"Cancel · {_credits(fee)}",
+        verb=f"Cancel for {_credits(fee)}",
+        money=f"{fee:,} of {_credits(reserved)}",
+        rest=_rest(reserved - fee),
     )
 
 
-def _charge(row: Mapping[str, Any], *, is_ended: bool) -> str:
+def _charge(row: Mapping[str, Any], look: str, *, is_ended: bool) -> str:
     if not is_ended:
-        return f"{row['credits_reserved']:,} credits held"
+        return f"{_credits(row['credits_reserved'])} held"
     if row["credits_charged"]:
-        return f"{row['credits_charged']:,} credits"
-    return "not charged"
+        return _credits(row["credits_charged"])
+    return "free" if look == "cancelled" else "not charged"
+
+
+def _money_sentence(row: Mapping[str, Any]) -> str:
+    charged, reserved = row["credits_charged"], row["credits_reserved"]
+    if not charged:
+        return "Not charged."
+    return f"{charged:,} of {_credits(reserved)} charged once."
+
+
+def _late_sentence(row: Mapping[str, Any]) -> str:
+    if not row["credits_charged"]:
+        return "You keep the video, and it is not charged."
+    return (
+        f"You keep the video. Cancelling had cost {_credits(row['credits_charged'])};"
+        " nothing is added."
+    )
+
+
+def _credits(number: int) -> str:
+    return f"{number:,} credit" if number == 1 else f"{number:,} credits"
+
+
+def _rest(number: int) -> str:
+    return "the other 1 comes back" if number == 1 else f"the other {number:,} come back"
 
 
 def _clock(moment: datetime | None, zone: ZoneInfo) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from jobs import callers, catalog, credit_policy, days, requests
+from jobs import callers, catalog, credit_policy, days, late_results, requests
 from jobs.models import JobTransition
 from jobs.web import cards, fragments, story
 from jobs.web.forms import Composer
@@ -49,11 +49,13 @@ def job(
     request.feed_head = feed.head(callers.of(request).owner_id)  # type: ignore[attr-defined]
     row = fragments.row_of(request, job_id)
     zone = callers.of(request).zone
+    card = fragments.card_of(request, row)
     transitions_made = JobTransition.objects.filter(job_id=job_id).order_by("version")
+    late_at = late_results.arrived_at(job_id) if card.look == "late" else None
     context = {
-        "card": fragments.card_of(request, row),
+        "card": card,
         "is_repeated": "repeated" in request.GET,
-        "story": story.tell(transitions_made, row=row, zone=zone),
+        "story": story.tell(transitions_made, row=row, zone=zone, late_at=late_at),
         "facts": story.facts(row),
         "zone_name": zone.key,
         "refusal": refusal,

@@ -40,8 +40,14 @@ class Fact:
     value: str
 
 
-def tell(moves: Iterable[JobTransition], *, row: Mapping[str, Any], zone: ZoneInfo) -> list[Beat]:
-    """Tell what happened, in order, with times of the owner's zone."""
+def tell(
+    moves: Iterable[JobTransition],
+    *,
+    row: Mapping[str, Any],
+    zone: ZoneInfo,
+    late_at: datetime | None = None,
+) -> list[Beat]:
+    """Tell what happened, in order, with times of the owner's zone; `late_at` is when a video came too late."""
     made = list(moves)
     beats = []
     for move, following in zip(made, [*made[1:], None], strict=True):
@@ -54,6 +60,9 @@ def tell(moves: Iterable[JobTransition], *, row: Mapping[str, Any], zone: ZoneIn
                 took=duration(following.at - move.at) if following else "",
             )
         )
+    if late_at:
+        text = "The GPU finished it after all. Nothing is charged for it."
+        beats.append(Beat(at=late_at.astimezone(zone), word="Arrived late", text=text, took=""))
     return beats
 
 

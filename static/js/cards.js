@@ -10,7 +10,39 @@ const parse = (html) => {
   return holder.content.firstElementChild;
 };
 
-const find = (id) => document.querySelector(`[data-job="${CSS.escape(id)}"]`);
+export const isPage = () => Boolean(document.querySelector("[data-page-job]"));
+
+// The job's row, still or page: whatever shows it here.
+export const find = (id) =>
+  document.querySelector(`[data-job="${CSS.escape(id)}"], [data-page-job="${CSS.escape(id)}"]`);
+
+export const idOf = (within) => {
+  const { job, pageJob } = within.closest("[data-job], [data-page-job]").dataset;
+  return job ?? pageJob;
+};
+
+export const isInView = (card) => {
+  const { top, bottom } = card.getBoundingClientRect();
+  return !document.hidden && top >= 0 && bottom <= innerHeight;
+};
+
+const CONTROLS = ["[data-cancel] button", "[data-retry] button", "[data-reuse]", "[data-play]"];
+
+export const focusOn = (card, control) => {
+  const target = (control && card?.querySelector(control)) ?? card?.querySelector(".prompt a, h1");
+  target?.focus({ preventScroll: true });
+};
+
+// Puts fresh in the place of old; who stood on a button of the old one stands on that of the new one.
+const replace = (old, fresh, place) => {
+  const focused = document.activeElement;
+  const had = old?.contains(focused);
+  const control = had && CONTROLS.find((selector) => focused.matches(selector));
+  place();
+  if (had) focusOn(fresh, control);
+};
+
+const changed = () => document.dispatchEvent(new CustomEvent("job:changed"));
 
 const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -62,27 +94,29 @@ const showNumbers = ({ tally, credits }) => {
   }
 };
 
-// answer: {group, version, card, tally, credits}, as the server gives it for one job.
+// answer: {group, version, card, tally, credits}, as the server gives it for one job. Gives the card.
 export const put = (answer) => {
   const list = lists()[answer.group];
-  if (!list) return;
+  if (!list) return null;
   const card = parse(answer.card);
   const old = find(card.dataset.job);
-  if (old && Number(old.dataset.version) > answer.version) return;
-  const hadFocus = old?.contains(document.activeElement);
+  if (old && Number(old.dataset.version) > answer.version) return old;
   const ended = old && old.dataset.group === "under-way" && answer.group === "finished";
-  if (old && old.dataset.group === answer.group) old.replaceWith(card);
-  else {
-    old?.remove();
-    list.prepend(card);
-  }
-  if (hadFocus) card.querySelector(".prompt a")?.focus();
+  replace(old, card, () => {
+    if (old && old.dataset.group === answer.group) old.replaceWith(card);
+    else {
+      old?.remove();
+      list.prepend(card);
+    }
+  });
   if (ended) {
     play(card);
     document.dispatchEvent(new CustomEvent("job:ended", { detail: card }));
   }
   showNumbers(answer);
   refresh();
+  changed();
+  return card;
 };
 
 // today: {under_way, finished, tally, credits}: everything at once, where the socket is away.
@@ -94,12 +128,12 @@ export const putAll = (today) => {
   if (!playing) finished.innerHTML = today.finished;
   showNumbers(today);
   refresh();
+  changed();
 };
 
 // Moves the drawing of a running job; the words and the money wait for its event.
 export const progress = (id, percent) => {
-  const shown =
-    find(id) ?? document.querySelector(`[data-page-job="${CSS.escape(id)}"]`);
+  const shown = find(id);
   if (!shown || shown.dataset.look !== "running") return;
   shown.querySelector("[data-done]")?.setAttribute("width", `${percent}%`);
   shown.querySelector("[data-head]")?.setAttribute("x", `${percent}%`);
@@ -110,6 +144,7 @@ export const progress = (id, percent) => {
   else void fetchCard(id);
   const detail = shown.querySelector("[data-detail]");
   if (detail) detail.textContent = `${percent}%`;
+  changed();
 };
 
 const asked = new Map();
@@ -138,15 +173,21 @@ export const fetchCard = (id) => {
 // The job page is drawn whole by the server.
 export const fetchPage = async () => {
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    // A refused action is answered at an address of its own; the page is always here.
+    const address = `/jobs/${document.querySelector("[data-page-job]").dataset.pageJob}/`;
+    const answer = await fetch(address, { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const [old, found] = [document, fresh].map((page) => page.querySelector("[data-page-job]"));
     if (!found || Number(old.dataset.version) > Number(found.dataset.version)) return;
     const became = old.dataset.look !== found.dataset.look;
-    old.replaceWith(document.adoptNode(found));
+    document.adoptNode(found);
+    replace(old, found, () => old.replaceWith(found));
     dress(document);
-    if (became) play(document.querySelector("[data-page-job]"));
+    if (became) play(found);
+    const credits = fresh.querySelector("[data-credits]");
+    if (credits) document.querySelector("[data-credits]").textContent = credits.textContent;
+    changed();
   } catch {
     // No connection: the catch-up after it comes back asks again.
   }

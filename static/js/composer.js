@@ -51,42 +51,57 @@ const count = (form) => {
   form.querySelector("[data-count]").textContent = `${[...value].length.toLocaleString("en")} / 4,000`;
 };
 
-const ago = (seconds) => (seconds < 1 ? "Already submitted a moment ago." : `Already submitted ${seconds} s ago.`);
+const GONE = { cancelled: ", and cancelled since", failed: ", and failed since", expired: ", and expired since" };
+
+const ago = (seconds, look) =>
+  `Already submitted ${seconds < 1 ? "a moment" : `${seconds} s`} ago${GONE[look] ?? ""}.`;
 
 // The same prompt again within seconds is the same job; a second video is one press away.
-const showRepeated = (form, answer) => {
+const showRepeated = (form, answer, look) => {
   const notice = form.querySelector("[data-repeated]");
-  notice.hidden = !answer;
-  if (!answer) return;
-  notice.querySelector("[data-ago]").textContent = ago(answer.seconds_ago);
+  notice.querySelector("[data-ago]").textContent = ago(answer.seconds_ago, look);
   notice.querySelector("[data-open]").href = answer.url;
+  notice.hidden = false;
 };
 
-const accept = (form, answer) => {
+const hideRepeated = (form) => {
+  const notice = form.querySelector("[data-repeated]");
+  // A hidden button cannot keep the focus.
+  if (notice.contains(document.activeElement)) form.elements.prompt.focus();
+  notice.hidden = true;
+};
+
+const accept = (form, answer, sentPrompt) => {
   showFaults(form, {});
   refuse(form, "");
-  cards.put(answer);
-  showRepeated(form, answer.repeated ? answer : null);
-  if (!answer.repeated) form.elements.prompt.value = "";
+  const card = cards.put(answer);
+  if (answer.repeated) {
+    showRepeated(form, answer, card?.dataset.look);
+  } else {
+    hideRepeated(form);
+    // What was typed while the answer was on its way is the next prompt.
+    if (form.elements.prompt.value === sentPrompt) form.elements.prompt.value = "";
+  }
   count(form);
 };
 
 const send = async (form, { anotherTake = false } = {}) => {
-  const button = form.querySelector("[type=submit]");
+  // One press at a time; a disabled button would lose the focus of who presses it.
+  if (form.ariaBusy === "true") return;
   const body = new FormData(form);
   if (anotherTake) body.set("another_take", "1");
-  button.disabled = true;
+  form.ariaBusy = "true";
   try {
     const sent = await fetch(form.action, { method: "POST", headers: headers(form), body });
     const answer = await sent.json();
-    if (sent.ok) accept(form, answer);
+    if (sent.ok) accept(form, answer, body.get("prompt"));
     else if (answer.errors) showFaults(form, answer.errors);
     else refuse(form, answer.detail ?? "This was not accepted. Your prompt is kept.");
     if (answer.token) form.elements.token.value = answer.token;
   } catch {
     refuse(form, "We could not reach the server. Your prompt is kept; pressing again is safe.");
   } finally {
-    button.disabled = false;
+    form.ariaBusy = null;
   }
 };
 
@@ -101,6 +116,7 @@ export const start = () => {
     const form = document.getElementById("composer");
     if (!reuse || !form) return;
     form.elements.prompt.value = reuse.dataset.reuse;
+    hideRepeated(form);
     count(form);
     form.elements.prompt.focus();
   });
@@ -108,6 +124,7 @@ export const start = () => {
   if (!form) return;
   const catalog = JSON.parse(document.getElementById("catalog").textContent);
   form.addEventListener("input", () => {
+    hideRepeated(form);
     count(form);
     quote(form, catalog);
     summarise(form);

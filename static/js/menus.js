@@ -38,7 +38,10 @@ const SHORTCUTS = {
   j: () => walk(1),
   k: () => walk(-1),
   n: () => document.getElementById("prompt")?.focus(),
-  c: () => document.activeElement.closest("[data-job]")?.querySelector("[data-cancel]")?.requestSubmit(),
+  c: () =>
+    (document.activeElement.closest("[data-job]") ?? document.querySelector("[data-page-job]"))
+      ?.querySelector("[data-cancel]")
+      ?.requestSubmit(),
   "?": () => document.getElementById("keys")?.showModal(),
 };
 
@@ -52,7 +55,7 @@ export const start = () => {
     if (button.matches("[data-dismiss]")) button.closest(".toast").remove();
   });
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest("input, textarea, select, dialog[open]")) return;
+    if (event.target.closest("input, textarea, select") || document.querySelector("dialog[open]")) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const act = SHORTCUTS[event.key];
     if (!act) return;
