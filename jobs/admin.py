@@ -185,6 +185,7 @@ class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable 
     """A pool, with secrets that are written and never shown."""
 
     driver = forms.ChoiceField(choices=lambda: [(name, name) for name in registry.drivers()])
+    url = forms.URLField(required=False, assume_scheme="http", help_text="Without /v1.")
     key = forms.CharField(
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),

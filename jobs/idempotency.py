@@ -41,12 +41,14 @@ class Claim:
     """What makes a request the same as an earlier one.
 
     `key` is for ever: one job. `content` stands for the request's content, and counts as the same for
-    `window` seconds after the request that claimed it; a window of 0 takes it over at once.
+    `window` seconds after the request that claimed it; a window of 0 takes it over at once, and with
+    `only_hopeful` so does a request whose earlier job has ended without a video.
     """
 
     key: str | None = None
     content: str | None = None
     window: float = 0.0
+    only_hopeful: bool = False
 
     @classmethod
     def by_key(cls, key: str | None) -> Self:
@@ -71,6 +73,7 @@ class Claim:
             key=f"{_OURS}form:{token}" if token else None,
             content=f"{_OURS}same:{request.fingerprint().hex()}",
             window=0.0 if is_another_take else _SAME_FORM_SECONDS,
+            only_hopeful=True,
         )
 
     @classmethod

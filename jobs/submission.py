@@ -38,6 +38,8 @@ _SAME: Final = """, same as (
     on conflict (owner_id, key) do update
         set job_id = excluded.job_id, created_at = excluded.created_at
         where earlier.created_at <= now() - make_interval(secs => %(window)s)
+            or (%(only_hopeful)s and exists (select 1 from job where job.id = earlier.job_id
+                and job.state in ('failed', 'canceled', 'expired')))
     returning job_id
 )"""
 _SUBMIT: Final = f"""
@@ -191,6 +193,7 @@ def _execute(
                 "key": claim.key,
                 "content": claim.content,
                 "window": claim.window,
+                "only_hopeful": claim.only_hopeful,
                 "fingerprint": request.fingerprint(),
                 "prompt": request.prompt,
                 "model": request.model,

@@ -77,6 +77,14 @@ class Migration(migrations.Migration):
                 'db_table': 'webhook_message',
             },
         ),
+        migrations.AlterModelOptions(
+            name='ledgerentry',
+            options={'verbose_name_plural': 'ledger entries'},
+        ),
+        migrations.AlterModelOptions(
+            name='recovery',
+            options={'verbose_name_plural': 'recoveries'},
+        ),
         migrations.AddField(
             model_name='attempt',
             name='handle',

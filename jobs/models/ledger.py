@@ -36,6 +36,7 @@ class LedgerEntry(models.Model):
 
     class Meta:
         db_table = "ledger_entry"
+        verbose_name_plural = "ledger entries"
         indexes = [models.Index(name="ledger_by_account", fields=["account", "-id"])]
         constraints = [
             models.UniqueConstraint(

@@ -49,6 +49,7 @@ class Recovery(models.Model):
 
     class Meta:
         db_table = "recovery"
+        verbose_name_plural = "recoveries"
         constraints = [
             models.UniqueConstraint(name="recovery_once_per_attempt", fields=["job", "attempt"]),
             models.CheckConstraint(

@@ -68,6 +68,17 @@ def test_the_same_content_later_is_a_job_of_its_own() -> None:
     assert _form(owner, "t1").job_id == first.job_id
 
 
+def test_the_same_content_after_a_cancel_is_a_job_of_its_own() -> None:
+    owner = ann()
+    first = _form(owner, "t1")
+    transitions.cancel(first.job_id, owner_id=owner.id)
+
+    again = _form(owner, "t2")
+
+    assert again.job_id != first.job_id
+    assert not again.is_replay
+
+
 def test_another_take_is_a_job_of_its_own() -> None:
     owner = ann()
     first = _form(owner, "t1")
