@@ -181,6 +181,12 @@ class TierAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptabl
     list_display = ("name", "weight", "running_limit", "queued_limit", "monthly_credits", "rank")
 
 
+_POOL_FIELDS = (
+    "name", "driver", "profile", "url", "slots", "state", "model_names", "seconds", "sizes",
+    "credits_per_second", "declared_speed", "paid_reserved", "polls_per_second", "result_hosts",
+)  # fmt: skip
+
+
 class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """A pool, with secrets that are written and never shown."""
 
@@ -202,17 +208,14 @@ class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable 
 
     class Meta:
         model = Pool
-        fields = (
-            "name", "driver", "profile", "url", "slots", "state", "model_names", "seconds", "sizes",
-            "credits_per_second", "declared_speed", "paid_reserved", "polls_per_second", "result_hosts",
-        )  # fmt: skip
+        fields = _POOL_FIELDS
 
     def clean(self) -> dict[str, Any]:
         """Refuse what the driver cannot work with, beside its field."""
         found: dict[str, Any] = super().clean() or {}
         if not self.errors:
             try:
-                pools.check(Pool(**{name: found[name] for name in self.Meta.fields}))
+                pools.check(Pool(**{name: found[name] for name in _POOL_FIELDS}))
             except InvalidField as error:
                 self.add_error(error.field if error.field in found else None, error.message)
         return found
@@ -234,7 +237,7 @@ class PoolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptabl
 
     def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: Any) -> None:
         """Save through the domain: sealed secrets, lines for the models, a line in the log."""
-        values = {name: form.cleaned_data[name] for name in PoolForm.Meta.fields if name != "name"}
+        values = {name: form.cleaned_data[name] for name in _POOL_FIELDS if name != "name"}
         secrets = {
             name: form.cleaned_data[name]
             for name in ("key", "webhook_secret")

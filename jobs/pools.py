@@ -48,12 +48,12 @@ def change(name: str, *, actor: str, reason: str, **settings: Any) -> None:
     with transaction.atomic():
         pool = Pool.objects.select_for_update(of=("self",)).get(name=name)
         before = _values(pool)
-        _set(pool, settings)
+        secrets = _set(pool, settings)
         if pool.state != before["state"]:
             pool.state_reason, pool.state_since = reason, Now()
         check(pool)
         pool.save()
-        _log(pool, before, actor=actor, reason=reason, secrets=[])
+        _log(pool, before, actor=actor, reason=reason, secrets=secrets)
     catalog.forget()
 
 
@@ -102,6 +102,8 @@ def check(pool: Pool) -> None:
         )
     if not registry.backend(pool.driver).capabilities.runs_in_worker and not pool.url:
         raise InvalidField("url", f"{pool.driver} needs the address of its server.")
+    if not all(isinstance(length, int) and length > 0 for length in pool.seconds):
+        raise InvalidField("seconds", "Send whole numbers of seconds, 1 or more.")
     try:
         pool.clean_fields(exclude=["state_since", "polled_until"])
     except ValidationError as error:
