@@ -162,9 +162,11 @@ BACKEND_AWAY_SECONDS = env.number("BACKEND_AWAY_SECONDS", 90)
 MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3)
 # The answer of an idempotency key is kept this long: 7 days. Its job refuses a second charge for ever.
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
-# Where the preview renderer puts its files, and how browsers address them.
+# Where generations in our own workers put their files, and how browsers address them.
 PREVIEW_ROOT = DATA_DIR / "previews"
 PREVIEW_URL = f"{PUBLIC_URL}/previews"
+# Weights of models that run in our own workers: a folder for each, as diffusers saves them.
+WEIGHTS_ROOT = Path(env.text("WEIGHTS_ROOT", str(DATA_DIR / "weights")))
 
 # --- Events
 

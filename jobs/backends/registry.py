@@ -1,12 +1,17 @@
 """Which driver speaks to a pool's backend."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import cast
 
 from jobs.backends.backend import AsynchronousBackend, Backend, SynchronousBackend, is_asynchronous
+from jobs.backends.diffusers.driver import DiffusersBackend
 from jobs.backends.preview.driver import PreviewBackend
 
-_DRIVERS = {"preview": PreviewBackend}
+_DRIVERS: dict[str, Callable[[], Backend]] = {
+    "diffusers": DiffusersBackend,
+    "preview": PreviewBackend,
+}
 
 
 @cache

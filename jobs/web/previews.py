@@ -1,4 +1,4 @@
-"""Clips and thumbnails of the built-in preview renderer."""
+"""Clips and thumbnails that were made in our own workers."""
 
 from django.conf import settings
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -8,7 +8,7 @@ from whitenoise.responders import StaticFile
 
 @require_safe
 def preview_file(request: HttpRequest, name: str) -> HttpResponseBase:
-    """Serve a preview clip or thumbnail to whoever knows its unguessable name, ranges included."""
+    """Serve a clip or thumbnail to whoever knows its unguessable name, ranges included."""
     path = settings.PREVIEW_ROOT / name
     if not path.is_file():
         raise Http404

@@ -3,10 +3,9 @@
 from typing import Protocol
 
 import pytest
-from django.conf import settings
 
 from jobs import leases, reconcile, transitions
-from jobs.backends import registry
+from jobs.backends import local_files, registry
 from jobs.backends.backend import (
     BackendError,
     Capabilities,
@@ -103,10 +102,8 @@ def test_a_preview_that_was_ready_is_found_by_its_name() -> None:
     order = leases.held(JobId(job.id), attempt=1)
     assert order is not None
     backend = registry.backend("preview")
-    settings.PREVIEW_ROOT.mkdir(exist_ok=True)
-    from jobs.backends.preview import driver
-
-    (settings.PREVIEW_ROOT / f"{driver._name(order)}.mp4").write_bytes(b"clip")
+    local_files.make_room()
+    local_files.place(order).clip.write_bytes(b"clip")
 
     assert isinstance(backend.look(order), Finished)
     assert _rescue() == 1

@@ -1,24 +1,19 @@
 """The built-in preview backend: a renderer process per attempt, at the lowest priority."""
 
-import base64
-import hashlib
-import hmac
 import json
 import queue
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import Any, Final, Self
 
 from django.conf import settings
 
+from jobs.backends import local_files
 from jobs.backends.backend import (
     BackendError,
     Capabilities,
     Control,
-    Finished,
-    Gone,
     Health,
     Order,
     Sighting,
@@ -47,27 +42,24 @@ class PreviewBackend:
 
     def generate(self, order: Order, control: Control) -> Video:
         """Run the renderer and follow its words. Raises BackendError or Stopped."""
-        name = _name(order)
-        folder: Path = settings.PREVIEW_ROOT
-        folder.mkdir(parents=True, exist_ok=True)
+        place = local_files.place(order)
+        local_files.make_room()
         request = {
             "prompt": order.prompt,
             "seed": order.seed,
             "seconds": order.seconds,
             "width": order.width,
             "height": order.height,
-            "output": str(folder / f"{name}.mp4"),
-            "thumbnail": str(folder / f"{name}.webp"),
+            "output": str(place.clip),
+            "thumbnail": str(place.still),
         }
         with _Renderer(request) as renderer:
             self._follow(renderer, control)
-        return _video(name)
+        return local_files.video(order)
 
     def look(self, order: Order) -> Sighting:
         """Find the finished clip. A renderer never outlives its worker, so there is no other trace."""
-        name = _name(order)
-        is_there = (settings.PREVIEW_ROOT / f"{name}.mp4").is_file()
-        return Finished(video=_video(name)) if is_there else Gone()
+        return local_files.look(order)
 
     def health(self, site: Site) -> Health:
         """Say that it can work: it is here."""
@@ -97,24 +89,6 @@ class PreviewBackend:
                     )
                 case _:
                     continue
-
-
-def _name(order: Order) -> str:
-    # 128 bits that only this installation can compute: a result opens without a header, so its name must
-    # not be guessed; and whoever asks after the worker died finds it again.
-    digest = hmac.digest(
-        settings.SECRET_KEY.encode(),
-        f"preview {order.job_id} {order.attempt}".encode(),
-        hashlib.sha256,
-    )
-    return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
-
-
-def _video(name: str) -> Video:
-    return Video(
-        url=f"{settings.PREVIEW_URL}/{name}.mp4",
-        thumbnail_url=f"{settings.PREVIEW_URL}/{name}.webp",
-    )
 
 
 class _Renderer:

@@ -19,27 +19,23 @@ import sys
 import time
 import unicodedata
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Self
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image, ImageDraw, ImageFont
 
+from jobs.backends.clips import STILL_AT, ClipFiles, ClipWriter
 from jobs.backends.preview.scene import Scene, seed_of
 
 FRAME_RATE: Final = 24
-_TICK: Final = Fraction(1, FRAME_RATE)
 _SMALLEST, _LARGEST = 128, 1280
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 1, 20
 # Scenes are soft: of a larger frame about so many points are drawn, and scaled up.
 _DRAWN_POINTS: Final = 720 * 405
 _PROGRESS_EVERY: Final = 0.1
-# Where in the clip its still is taken.
-_STILL_AT: Final = 0.4
 _NOTE: Final = "Preview render, not AI"
 # More of a prompt never fits beside the note.
 _LONGEST_CAPTION: Final = 200
@@ -107,36 +103,6 @@ class Request:
             raise RequestRefused("invalid_request", "A thumbnail is a .webp or a .jpg file.")
 
 
-class _Files:
-    """The clip and its still: both appear when both are whole, or nothing stays behind."""
-
-    def __init__(self, request: Request) -> None:
-        self._ends = (request.output, request.thumbnail)
-        self.clip, self.still = self._parts = tuple(
-            path.with_name(f"{path.name}.part") for path in self._ends
-        )
-        self._leftovers: tuple[Path, ...] = self._parts
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for path in self._leftovers:
-            with contextlib.suppress(OSError):
-                path.unlink()
-
-    def publish(self) -> int:
-        """Give both files their names, and say how many bytes the clip has."""
-        self._leftovers = self._parts + self._ends
-        for part, end in reversed(list(zip(self._parts, self._ends, strict=True))):
-            part.replace(end)
-        return self._ends[0].stat().st_size
-
-    def keep(self) -> None:
-        """Leave the files where they are: the parent knows of them."""
-        self._leftovers = self._parts
-
-
 class _Parent:
     """Whoever reads our lines. It may die without a word."""
 
@@ -184,10 +150,8 @@ def main() -> int:
 
 
 def _serve(request: Request, parent: _Parent) -> None:
-    with _Files(request) as files:
-        # Opened first, so that a folder that cannot be written is refused before the work.
-        files.clip.touch()
-        files.still.touch()
+    with ClipFiles(request.output, request.thumbnail) as files:
+        files.touch()
         parent.tell(event="started")
         frames = _render(request, files, parent)
         # The clip is whole: a parent that has heard "done" may stop us before we end.
@@ -197,40 +161,32 @@ def _serve(request: Request, parent: _Parent) -> None:
         files.keep()
 
 
-def _render(request: Request, files: _Files, parent: _Parent) -> int:
+def _render(request: Request, files: ClipFiles, parent: _Parent) -> int:
     scale = min(1.0, math.sqrt(_DRAWN_POINTS / (request.width * request.height)))
     drawn = (round(request.width * scale), round(request.height * scale))
     scene = Scene(request.prompt, seed=request.seed, size=drawn, seconds=request.seconds)
     finish = _Finish(request)
     total = round(request.seconds * FRAME_RATE)
     said_at, said = 0.0, -1
-    options = {"movflags": "faststart"}
-    with av.open(str(files.clip), "w", format="mp4", options=options) as container:
-        stream = container.add_stream("libx264", rate=FRAME_RATE)
-        stream.width, stream.height, stream.pix_fmt = request.width, request.height, "yuv420p"
-        stream.time_base = _TICK
-        stream.options = {"preset": "veryfast", "crf": "19", "threads": "1"}
-        stream.codec_context.thread_count = 1
-        stream.codec_context.color_range = ColorRange.MPEG
-        stream.codec_context.colorspace = Colorspace.ITU709
+    with ClipWriter(
+        files.clip,
+        width=request.width,
+        height=request.height,
+        frame_rate=FRAME_RATE,
+        threads=1,
+    ) as clip:
         for number in range(total):
             parent.check()
             image = finish.apply(scene.frame(number / FRAME_RATE), number, total)
-            if number == int(total * _STILL_AT):
-                kind = "WEBP" if request.thumbnail.suffix.lower() == ".webp" else "JPEG"
-                image.save(files.still, kind, quality=82)
-            frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24").reformat(
-                format="yuv420p", dst_colorspace=Colorspace.ITU709
-            )
-            frame.pts, frame.time_base = number, _TICK
-            container.mux(stream.encode(frame))
+            if number == int(total * STILL_AT):
+                files.save_still(image)
+            clip.add(np.asarray(image))
             percent = (number + 1) * 100 // total
             if percent > said and (
                 time.monotonic() - said_at >= _PROGRESS_EVERY or number + 1 == total
             ):
                 said_at, said = time.monotonic(), percent
                 parent.tell(event="progress", percent=percent)
-        container.mux(stream.encode(None))
     return total
 
 
