@@ -38,7 +38,7 @@ with ended as (
     from job_transition t
     join attempt a on a.job_id = t.job_id and a.number = t.attempt
     where t.id > (select coalesce(max(id), 0) from job_transition) - %(moves)s
-        and t.from_state in ('dispatched', 'running')
+        and t.from_state in ('dispatched', 'running') and t.to_state <> 'running'
         and a.ended_at is not null and a.outcome <> all (%(neutral)s)
 )
 """

@@ -310,7 +310,7 @@ def raise_in_submit(server: ScriptedServer, job: Job) -> None:
         server.asked.append("submit")
         raise KeyboardInterrupt
 
-    server.submit = submit  # type: ignore[method-assign]
+    server.submit = submit  # type: ignore[method-assign, assignment]
     hand_over(job)
 
 
@@ -324,7 +324,7 @@ def test_an_order_that_is_taken_after_its_attempt_ended_is_an_orphan(
         second_attempt(job)
         return submit(order)  # type: ignore[arg-type]
 
-    server.submit = slow  # type: ignore[method-assign,assignment]
+    server.submit = slow  # type: ignore[method-assign]
     hand_over(job)
 
     found = Orphan.objects.get()

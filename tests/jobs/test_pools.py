@@ -281,6 +281,8 @@ def test_a_failure_on_probation_takes_a_pool_out_for_longer(server: ScriptedServ
 
     second = Pool.objects.get()
     assert (changed, second.state, second.quarantines) == (1, PoolState.QUARANTINED, 2)
+    assert second.quarantined_until is not None
+    assert first.quarantined_until is not None
     assert second.quarantined_until - second.state_since > timedelta(seconds=50)
     assert first.quarantined_until - first.state_since < timedelta(seconds=40)
 
@@ -388,5 +390,6 @@ def test_the_admin_adds_a_pool_with_a_sealed_key_and_tries_it(server: ScriptedSe
     assert added.status_code == 302, added.content.decode()
     assert sealing.unseal(pool.sealed_key) == "sk-secret"
     assert "sk-secret" not in shown.content.decode()
-    assert "sglang-a: It took a test order" in tried.content.decode()
+    said = [str(message) for message in tried.context["messages"]]
+    assert any("sglang-a: It took a test order" in text for text in said), said
     assert PoolChange.objects.filter(pool="sglang-a", actor="root@example.com").exists()
