@@ -1,12 +1,17 @@
 """Which driver speaks to a pool's backend."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import cast
 
 from jobs.backends.backend import Backend, SynchronousBackend, is_asynchronous
+from jobs.backends.openai_videos.driver import OpenAIVideosBackend
 from jobs.backends.preview.driver import PreviewBackend
 
-_DRIVERS = {"preview": PreviewBackend}
+_DRIVERS: dict[str, Callable[[], Backend]] = {
+    "openai_videos": OpenAIVideosBackend,
+    "preview": PreviewBackend,
+}
 
 
 @cache
