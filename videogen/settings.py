@@ -275,6 +275,8 @@ LOGGING = {
         # Scanners of the internet, not faults of ours; the answer is 400.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "celery": {"level": "WARNING"},
+        # A line for each question to a GPU server would be most of the log.
+        "httpx": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
     },
 }

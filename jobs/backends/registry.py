@@ -6,10 +6,12 @@ from typing import cast
 
 from jobs.backends.backend import AsynchronousBackend, Backend, SynchronousBackend, is_asynchronous
 from jobs.backends.diffusers.driver import DiffusersBackend
+from jobs.backends.openai_videos.driver import OpenAIVideosBackend
 from jobs.backends.preview.driver import PreviewBackend
 
 _DRIVERS: dict[str, Callable[[], Backend]] = {
     "diffusers": DiffusersBackend,
+    "openai_videos": OpenAIVideosBackend,
     "preview": PreviewBackend,
 }
 

@@ -46,6 +46,7 @@ def _view(_server: Server, generation: Generation) -> dict[str, Any]:
         "id": generation.id,
         "object": "video",
         "model": wanted.model,
+        "prompt": wanted.prompt,
         "status": videos.word(generation, _WORDS),
         "progress": videos.percent(generation),
         "created_at": int(generation.created_at),

@@ -1,0 +1,270 @@
+"""The driver of every server that speaks POST /v1/videos; `profiles` says what each does its own way.
+
+The openai SDK is not used: it sends a create three times, and turns a failed job that comes with HTTP 500
+into an exception without the job.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from jobs.backends import http, standard_webhooks
+from jobs.backends.backend import (
+    Cancellation,
+    Capabilities,
+    Content,
+    Failed,
+    Finished,
+    Forged,
+    Gone,
+    Health,
+    Hint,
+    Order,
+    Sighting,
+    Site,
+    StillWaiting,
+    Submitted,
+    Unanswered,
+)
+from jobs.backends.openai_videos import reading, refusals, search
+from jobs.backends.openai_videos.profiles import PROFILES, ModelField, Profile, profile
+
+_CONFLICT: Final = 409
+_LOST: Final = frozenset({404, 410})
+# A server that has no such address, or no such method there.
+_ABSENT: Final = frozenset({404, 405, 501})
+_LONGEST_MODEL: Final = 255
+_MOST_MODELS: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Seconds for a whole call."""
+
+    question: float = 6.0
+    create: float = 20.0
+    # vLLM-Omni waits up to six seconds for its engine.
+    cancel: float = 15.0
+
+
+class OpenAIVideosBackend:
+    """Orders from servers of /v1/videos."""
+
+    # Each job is sought among those that the server lists. Where that cannot tell, `find` raises, so that
+    # its "no" can be trusted everywhere.
+    capabilities = Capabilities(
+        runs_in_worker=False,
+        profiles=tuple(PROFILES),
+        can_find=True,
+        asks_many=True,
+        sends_webhooks=True,
+    )
+
+    def __init__(self, *, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
+
+    def submit(self, order: Order) -> Submitted:
+        """Send the order, once. Raises BackendError (certainly not taken) or Unanswered (perhaps taken)."""
+        kind = profile(order.site.profile)
+        refusals.check(order, kind)
+        # No server keeps it to one job by this. Those that write it down can be asked about it.
+        tag = f"{order.job_id}-{order.attempt}"
+        try:
+            reply = http.call(
+                order.site,
+                "POST",
+                _path(order.site),
+                headers=_headers(order.site) | {"Idempotency-Key": tag, "X-Client-Request-Id": tag},
+                form=_form(order, kind),
+                seconds=self._patience.create,
+            )
+        except http.NoAnswer as error:
+            if error.was_sent:
+                raise Unanswered(str(error)) from error
+            raise http.unavailable(str(error)) from error
+        body = reply.json()
+        backend_job_id = reading.identifier(body)
+        # Some servers answer with an error's status around a job that they have.
+        is_taken = reply.is_ok or (reading.is_job(body) and (body or {}).get("object") == "video")
+        if backend_job_id and is_taken:
+            return Submitted(backend_job_id=backend_job_id)
+        raise refusals.refusal(reply)
+
+    def find(self, order: Order) -> Submitted | None:
+        """Look for an order whose create was not answered. The caller refuses an id that it has already."""
+        return next(iter(self.candidates(order)), None)
+
+    def candidates(self, order: Order) -> Sequence[Submitted]:
+        """Give all that may be this order, the best first: for a caller that knows some of them."""
+        kind = profile(order.site.profile)
+        found = search.candidates(order, kind, lambda after: self._page(order.site, after))
+        return tuple(Submitted(backend_job_id=one) for one in found)
+
+    def look(self, order: Order) -> Sighting:
+        """Say what became of an order."""
+        reply = self._ask(order.site, "GET", _path(order.site, order.backend_job_id))
+        body = reply.json()
+        if body is not None and reading.is_job(body):
+            found = reading.sighting(body, order.site, profile(order.site.profile))
+            # vLLM-Omni and others show a failed job with its error's HTTP status.
+            if reply.is_ok or isinstance(found, Failed):
+                return found
+        # A page of HTML is a proxy's word, and no proof that the server has forgotten anything.
+        if reply.status in _LOST and not reply.body.lstrip().startswith(b"<"):
+            return Gone()
+        raise refusals.fault(reply)
+
+    def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
+        """Ask about several orders of one site at once: the newest jobs of its list."""
+        if not orders:
+            return {}
+        site = orders[0].site
+        wanted = {order.backend_job_id for order in orders}
+        reply = self._page(site, "")
+        if reply.status in _ABSENT:
+            return {}
+        found = reading.entries(reply.any_json())
+        if not reply.is_ok or found is None:
+            raise refusals.fault(reply)
+        kind = profile(site.profile)
+        jobs = {reading.identifier(job): job for job in found}
+        return {known: reading.sighting(jobs[known], site, kind) for known in wanted & jobs.keys()}
+
+    def cancel(self, order: Order) -> Cancellation:
+        """Ask the server to stop, and say what that really did.
+
+        A server deletes finished videos as readily as running jobs, so it is asked first what there is.
+        """
+        kind = profile(order.site.profile)
+        before = self.look(order)
+        if isinstance(before, Gone):
+            return Cancellation.UNKNOWN
+        if isinstance(before, Finished | Failed):
+            return Cancellation.ENDED
+        reply = self._ask(
+            order.site,
+            "DELETE",
+            _path(order.site, order.backend_job_id),
+            seconds=self._patience.cancel,
+        )
+        if reply.status in _LOST:
+            return Cancellation.UNKNOWN
+        if reply.status == _CONFLICT:
+            return self._refused(order, kind, reply)
+        if not reply.is_ok:
+            raise refusals.fault(reply)
+        is_waiting = isinstance(before, StillWaiting)
+        said = kind.delete_waiting if is_waiting else kind.delete_running
+        return self._proven(order) if said is Cancellation.STOPPED else said
+
+    def content(self, order: Order) -> Content:
+        """Say where the finished file is. Never a `variant`: SGLang reads it as the number of an output."""
+        url = f"{order.site.url.rstrip('/')}{_path(order.site, order.backend_job_id)}/content"
+        return Content(url=url, headers=_authorization(order.site))
+
+    def hint(self, site: Site, headers: Mapping[str, str], body: bytes, *, now: float) -> Hint:
+        """Verify, then read the thin event of the OpenAI API: `{"type": ..., "data": {"id": ...}}`."""
+        message_id = standard_webhooks.verify(site.webhook_secret, headers, body, now=now)
+        try:
+            event = json.loads(body)
+        except (ValueError, RecursionError):
+            event = None
+        data = event.get("data") if isinstance(event, dict) else None
+        backend_job_id = reading.identifier(data)
+        if not backend_job_id:
+            raise Forged("The event is signed, and names no video.")
+        return Hint(message_id=message_id, backend_job_id=backend_job_id)
+
+    def health(self, site: Site) -> Health:
+        """Ask whether it is well, whether it takes our key, and what it serves."""
+        kind = profile(site.profile)
+        if kind.health_path:
+            reply = self._ask(site, "GET", f"{_root(site)}{kind.health_path}")
+            if not reply.is_ok:
+                raise refusals.fault(reply)
+        if not kind.has_models:
+            reply = self._page(site, "")
+            if not reply.is_ok or reading.entries(reply.any_json()) is None:
+                raise refusals.fault(reply)
+            return Health()
+        reply = self._ask(site, "GET", _path(site, endpoint="models"))
+        served = reply.any_json()
+        listed = served.get("data") if isinstance(served, dict) else None
+        if not reply.is_ok or not isinstance(listed, list):
+            raise refusals.fault(reply)
+        names = [reading.identifier(one) for one in listed[:_MOST_MODELS]]
+        return Health(models=tuple(name[:_LONGEST_MODEL] for name in names if name))
+
+    def _proven(self, order: Order) -> Cancellation:
+        """Look again: a server that stopped a job forgets it, and one that did not shows it as it goes on."""
+        match self.look(order):
+            case Gone():
+                return Cancellation.STOPPED
+            case Finished() | Failed():
+                return Cancellation.ENDED
+            case _:
+                return Cancellation.GOES_ON
+
+    def _refused(self, order: Order, kind: Profile, reply: http.Reply) -> Cancellation:
+        match self.look(order):
+            case Gone():
+                return kind.delete_running
+            case Finished() | Failed():
+                return Cancellation.ENDED
+            case _ if kind.delete_refused is not None:
+                return kind.delete_refused
+            case _:
+                raise http.unavailable(f"It cannot be stopped now. {reply.excerpt()}")
+
+    def _page(self, site: Site, after: str) -> http.Reply:
+        following = f"&after={quote(after, safe='')}" if after else ""
+        return self._ask(site, "GET", f"{_path(site)}?limit={search.PAGE}{following}")
+
+    def _ask(
+        self, site: Site, method: str, path: str, *, seconds: float | None = None
+    ) -> http.Reply:
+        patience = self._patience.question if seconds is None else seconds
+        try:
+            return http.call(site, method, path, headers=_headers(site), seconds=patience)
+        except http.NoAnswer as error:
+            raise http.unavailable(str(error)) from error
+
+
+def _form(order: Order, kind: Profile) -> dict[str, str]:
+    # Numbers are text in a form, so that one form serves servers that want "4" and those that want 4.
+    found = {"prompt": order.prompt}
+    match kind.model:
+        case ModelField.SENT:
+            found["model"] = order.model
+        case ModelField.MARKED:
+            found["model"] = search.mark(order)
+        case ModelField.OMITTED:
+            pass
+    found |= {"seconds": str(order.seconds), "size": refusals.size(order)}
+    if kind.takes_seed and order.seed is not None:
+        found["seed"] = str(order.seed)
+    return found
+
+
+def _authorization(site: Site) -> dict[str, str]:
+    return {"Authorization": f"Bearer {site.key}"} if site.key else {}
+
+
+def _headers(site: Site) -> dict[str, str]:
+    return {"Accept": "application/json"} | _authorization(site)
+
+
+def _is_versioned(site: Site) -> bool:
+    """Tell whether the address is what OpenAI clients call `base_url`, which ends in /v1."""
+    return site.url.rstrip("/").endswith("/v1")
+
+
+def _root(site: Site) -> str:
+    return site.url.rstrip("/").removesuffix("/v1")
+
+
+def _path(site: Site, backend_job_id: str = "", *, endpoint: str = "videos") -> str:
+    start = f"/{endpoint}" if _is_versioned(site) else f"/v1/{endpoint}"
+    return f"{start}/{quote(backend_job_id, safe='')}" if backend_job_id else start

@@ -1,0 +1,185 @@
+"""Reads what servers of /v1/videos say, in whatever shape: jobs, lists, moments and errors."""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urljoin
+
+from jobs.backends import results
+from jobs.backends.backend import (
+    Failed,
+    Finished,
+    Sighting,
+    Site,
+    StillRunning,
+    StillWaiting,
+    Video,
+)
+from jobs.backends.openai_videos.profiles import Meaning, Profile
+from jobs.failures import FailureKind
+
+logger = logging.getLogger(__name__)
+
+# Shown to owners, and to operators.
+_LONGEST_MESSAGE: Final = 200
+_LONGEST_DETAIL: Final = 300
+_LONGEST_WORD: Final = 64
+# Printable, and no path of its own: "." and ".." would name another address.
+_ID: Final = re.compile(r"(?!\.{1,2}$)[!-~]{1,255}")
+_REFUSED_CONTENT: Final = re.compile(
+    r"content.?(policy|filter)|moderation|safety|sentinel|nsfw|inappropriate", re.IGNORECASE
+)
+# What belongs to a server's inside: addresses, paths, traces.
+_INSIDE: Final = re.compile(
+    r"://|(^|[\s'\"(=:])[~.]{0,2}/\w|[A-Za-z]:\\|\d+\.\d+\.\d+\.\d+|Traceback|0x[0-9a-f]{6}|localhost",
+    re.IGNORECASE,
+)
+_OF_REQUEST: Final = frozenset({"400", "413", "415", "422"})
+_INVALID: Final = re.compile(r"invalid_|unknown_parameter|unsupported_|mismatch|BadRequest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Error:
+    """What a server says of a failure, of a request or of a job."""
+
+    code: str = ""
+    message: str = ""
+
+    @property
+    def is_content_policy(self) -> bool:
+        """Tell whether the content was refused; some servers say it in words only."""
+        return bool(_REFUSED_CONTENT.search(f"{self.code} {self.message}"))
+
+    @property
+    def is_invalid_request(self) -> bool:
+        """Tell whether the request is at fault."""
+        return self.code in _OF_REQUEST or bool(_INVALID.search(self.code))
+
+    def for_owner(self, kind: FailureKind) -> str:
+        """Give the server's words where an owner can use them and they say nothing of its inside."""
+        text = printable(self.message)
+        is_sane = 0 < len(text) <= _LONGEST_MESSAGE and not _INSIDE.search(text)
+        return text if is_sane else kind.sentence
+
+
+def printable(text: str) -> str:
+    """Put a stranger's text on one line, without what breaks terminals and databases."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def identifier(body: Any) -> str:
+    """Give the id of a job object, which may be a number; empty when it is none that can be used."""
+    found = body.get("id") if isinstance(body, dict) else None
+    if isinstance(found, int) and not isinstance(found, bool):
+        found = str(found)
+    return found if isinstance(found, str) and _ID.fullmatch(found) else ""
+
+
+def is_job(body: Any) -> bool:
+    """Tell a job from an error, whatever the HTTP status was."""
+    return bool(identifier(body)) and isinstance(body.get("status"), str)
+
+
+def error(body: Any) -> Error:
+    """Read an error in any of the shapes: `error` or `detail`, an object, a list of FastAPI, or text."""
+    found = body
+    if isinstance(body, dict):
+        found = next((body[name] for name in ("error", "detail") if body.get(name)), body)
+    if isinstance(found, list):
+        # FastAPI's validation: [{"loc": [...], "msg": "..."}].
+        found = next(iter(found), None)
+    if isinstance(found, str):
+        return Error(message=found)
+    if not isinstance(found, dict):
+        return Error()
+    code = found.get("code") or found.get("type")
+    message = next((found[name] for name in ("message", "msg", "title") if found.get(name)), "")
+    return Error(
+        code=str(code)[:_LONGEST_WORD] if isinstance(code, str | int) else "",
+        message=message if isinstance(message, str) else "",
+    )
+
+
+def entries(body: Any) -> list[dict[str, Any]] | None:
+    """Give the jobs of a list, bare or within `data`; None when it is no list."""
+    found = body.get("data") if isinstance(body, dict) else body
+    return [one for one in found if is_job(one)] if isinstance(found, list) else None
+
+
+def moment(value: Any) -> float | None:
+    """Give a time in Unix seconds, from a number or from ISO 8601."""
+    if isinstance(value, str):
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        return found.replace(tzinfo=found.tzinfo or UTC).timestamp()
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 < value < 1e11 else None  # noqa: PLR2004 - the year 5138
+
+
+def sighting(body: Mapping[str, Any], site: Site, profile: Profile) -> Sighting:
+    """Say what a job object means."""
+    word = str(body.get("status", "")).strip().lower()
+    match profile.words.get(word):
+        case Meaning.WAITING:
+            return StillWaiting()
+        case Meaning.RUNNING:
+            return StillRunning(percent=_percent(body, profile))
+        case Meaning.FINISHED:
+            return _finished(body, site, profile)
+        case Meaning.FAILED:
+            return _failed(body, word, site)
+        case None:
+            logger.warning("Pool %s: unknown status %r", site.pool, word[:_LONGEST_WORD])
+            return StillRunning(percent=_percent(body, profile))
+
+
+def _percent(body: Mapping[str, Any], profile: Profile) -> int | None:
+    found = body.get("progress")
+    if not profile.has_progress or isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    # Compared first: an infinity is no int, and a NaN is in no range.
+    return int(min(found, 100)) if found >= 0 else None
+
+
+def _finished(body: Mapping[str, Any], site: Site, profile: Profile) -> Finished | Failed:
+    ends_at = moment(body.get("expires_at"))
+    expires_at = None if ends_at is None else datetime.fromtimestamp(ends_at, UTC)
+    url = next(_urls(body), "") if profile.has_result_url else ""
+    if not url:
+        return Finished(video=Video(url="", is_content=True, expires_at=expires_at))
+    if url.startswith("/") and not url.startswith("//"):
+        url = urljoin(site.url, url)
+    if not results.allowed(url, site):
+        detail = f"The result is at an address that is not allowed: {printable(url)}"
+        return _broken(detail)
+    return Finished(video=Video(url=url, expires_at=expires_at))
+
+
+def _urls(body: Mapping[str, Any]) -> Iterator[str]:
+    several = body.get("urls")
+    for found in (body.get("url"), *(several if isinstance(several, list) else ())):
+        if isinstance(found, str) and found:
+            yield found
+
+
+def _failed(body: Mapping[str, Any], word: str, site: Site) -> Failed:
+    found = error(body.get("error"))
+    said = printable(found.message)
+    detail = f"{word}: {found.code} {said}".replace(site.key or "\0", "[key]")[:_LONGEST_DETAIL]
+    if found.is_content_policy:
+        kind = FailureKind.CONTENT_POLICY
+    elif found.is_invalid_request:
+        kind = FailureKind.INVALID_REQUEST
+    else:
+        return _broken(detail)
+    return Failed(kind=kind, message=found.for_owner(kind), detail=detail)
+
+
+def _broken(detail: str) -> Failed:
+    kind = FailureKind.BACKEND_ERROR
+    return Failed(kind=kind, message=kind.sentence, detail=detail[:_LONGEST_DETAIL])
