@@ -269,6 +269,9 @@ LOGGING = {
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
+        # It would write down whole addresses, those of webhooks with their tokens too.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
     },
 }
 PROMETHEUS_EXPORT_MIGRATIONS = False
