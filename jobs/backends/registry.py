@@ -1,12 +1,17 @@
 """Which driver speaks to a pool's backend."""
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import cast
 
 from jobs.backends.backend import Backend, SynchronousBackend, is_asynchronous
 from jobs.backends.preview.driver import PreviewBackend
+from jobs.backends.replicate import ReplicateBackend
 
-_DRIVERS = {"preview": PreviewBackend}
+_DRIVERS: Mapping[str, Callable[[], Backend]] = {
+    "preview": PreviewBackend,
+    "replicate": ReplicateBackend,
+}
 
 
 @cache
