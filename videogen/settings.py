@@ -161,6 +161,8 @@ IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
 # Where the preview renderer puts its files, and how browsers address them.
 PREVIEW_ROOT = DATA_DIR / "previews"
 PREVIEW_URL = f"{PUBLIC_URL}/previews"
+# The keys that fal signs its webhooks with stand apart from its queue.
+FAL_KEY_SET_URL = env.text("FAL_KEY_SET_URL", "https://rest.alpha.fal.ai/.well-known/jwks.json")
 
 # --- Events
 

@@ -5,10 +5,12 @@ from functools import cache
 from typing import cast
 
 from jobs.backends.backend import Backend, SynchronousBackend, is_asynchronous
+from jobs.backends.fal import FalBackend
 from jobs.backends.preview.driver import PreviewBackend
 from jobs.backends.replicate import ReplicateBackend
 
 _DRIVERS: Mapping[str, Callable[[], Backend]] = {
+    "fal": FalBackend,
     "preview": PreviewBackend,
     "replicate": ReplicateBackend,
 }
