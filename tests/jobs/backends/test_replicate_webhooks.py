@@ -60,6 +60,15 @@ def test_a_true_webhook_names_its_prediction_and_only_as_it_was_sent() -> None:
             standard_webhooks.verify(secret, letter.headers, letter.body, now=time.time())
 
 
+def test_an_empty_secret_is_nobodys() -> None:
+    now = int(time.time())
+    headers = StandardWebhooks("")(b"{}", message_id="msg_1", timestamp=now, forged=False)
+
+    for secret in ("", "whsec_"):
+        with pytest.raises(Forged):
+            standard_webhooks.verify(secret, headers, b"{}", now=now)
+
+
 def test_a_repeated_webhook_keeps_its_id() -> None:
     order, letters = sent(5, fault={"webhook_duplicated": 1})
 
