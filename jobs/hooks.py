@@ -1,11 +1,16 @@
 """POST /hooks/{pool} and /hooks/{pool}/{token}: where backends tell us that something happened."""
 
+import logging
+
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from jobs import inbox
+from jobs.backends.backend import BackendError
 from jobs.shield import hook_wait
+
+logger = logging.getLogger(__name__)
 
 # The largest message that is read; those of the known servers have a few kilobytes.
 _LARGEST = 512 * 1024
@@ -22,5 +27,9 @@ def webhook(request: HttpRequest, pool: str, token: str = "") -> HttpResponse:
     if len(body) > _LARGEST:
         return HttpResponse(status=413)
     headers = {name.lower(): value for name, value in request.headers.items()}
-    is_taken = inbox.receive(pool, token, headers=headers, body=body)
+    try:
+        is_taken = inbox.receive(pool, token, headers=headers, body=body)
+    except BackendError as error:
+        logger.warning("webhook_not_verified", extra={"pool": pool, "reason": str(error)})
+        return HttpResponse(status=503, headers={"Retry-After": "10"})
     return HttpResponse(status=204 if is_taken else 401)

@@ -52,6 +52,8 @@ where job_id = %s and number = %s and pool = %s and backend_job_id = '' and ende
 def receive(pool_name: str, token: str, *, headers: Mapping[str, str], body: bytes) -> bool:
     """Take one delivery; false when it is not from the pool's server, and then nothing was written.
 
+    Raises BackendError when that cannot be told now: the server should send it again.
+
     `headers` have lower-case names. A message that came before is counted and changes nothing; one whose
     attempt is not known is parked until a create's answer tells its id.
     """

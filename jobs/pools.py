@@ -98,7 +98,7 @@ def check(pool: Pool) -> None:
     if profiles and pool.profile not in profiles:
         raise InvalidField(
             "profile",
-            f"{pool.driver} has no profile {pool.profile!r}. It has: {', '.join(profiles)}.",
+            f"{pool.driver} has no profile {pool.profile!r}. It has: {', '.join(filter(None, profiles))}.",
         )
     if not registry.backend(pool.driver).capabilities.runs_in_worker and not pool.url:
         raise InvalidField("url", f"{pool.driver} needs the address of its server.")

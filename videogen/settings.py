@@ -167,6 +167,8 @@ PREVIEW_ROOT = DATA_DIR / "previews"
 PREVIEW_URL = f"{PUBLIC_URL}/previews"
 # Weights of models that run in our own workers: a folder for each, as diffusers saves them.
 WEIGHTS_ROOT = Path(env.text("WEIGHTS_ROOT", str(DATA_DIR / "weights")))
+# The keys that fal signs its webhooks with stand apart from its queue.
+FAL_KEY_SET_URL = env.text("FAL_KEY_SET_URL", "https://rest.alpha.fal.ai/.well-known/jwks.json")
 
 # --- Events
 
@@ -275,9 +277,10 @@ LOGGING = {
         # Scanners of the internet, not faults of ours; the answer is 400.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "celery": {"level": "WARNING"},
-        # A line for each question to a GPU server would be most of the log.
-        "httpx": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
+        # It would write down whole addresses, those of webhooks with their tokens too.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
     },
 }
 PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -1,18 +1,22 @@
 """Which driver speaks to a pool's backend."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import cast
 
 from jobs.backends.backend import AsynchronousBackend, Backend, SynchronousBackend, is_asynchronous
 from jobs.backends.diffusers.driver import DiffusersBackend
+from jobs.backends.fal import FalBackend
 from jobs.backends.openai_videos.driver import OpenAIVideosBackend
 from jobs.backends.preview.driver import PreviewBackend
+from jobs.backends.replicate import ReplicateBackend
 
-_DRIVERS: dict[str, Callable[[], Backend]] = {
+_DRIVERS: Mapping[str, Callable[[], Backend]] = {
     "diffusers": DiffusersBackend,
+    "fal": FalBackend,
     "openai_videos": OpenAIVideosBackend,
     "preview": PreviewBackend,
+    "replicate": ReplicateBackend,
 }
 
 

@@ -1,0 +1,316 @@
+"""The Replicate driver over TCP: happy ways, refusals, silence, lies and cancels."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from jobs.backends import hosted, registry
+from jobs.backends.backend import (
+    BackendError,
+    Cancellation,
+    Failed,
+    Finished,
+    Gone,
+    Order,
+    StillRunning,
+    StillWaiting,
+    Unanswered,
+    is_asynchronous,
+)
+from jobs.backends.replicate import ReplicateBackend, _percent
+from jobs.failures import FailureKind
+from tests.gpu import FakeGpu
+from tests.jobs.backends.hosted_orders import QUICK, order_for, placed, until
+
+DRIVER = ReplicateBackend()
+SECRETIVE = {"api_key": "r8_secret", "speed": QUICK}
+
+
+def order_of(gpu: FakeGpu, **more: Any) -> Order:
+    return order_for(gpu.url, driver="replicate", **more)
+
+
+def refused(order: Order) -> BackendError:
+    with pytest.raises(BackendError) as refusal:
+        DRIVER.submit(order)
+    return refusal.value
+
+
+def test_the_driver_is_known_by_its_name() -> None:
+    assert is_asynchronous(registry.backend("replicate"))
+
+
+def test_a_video_comes_with_the_time_at_which_its_address_expires() -> None:
+    with FakeGpu(dialect="replicate", **SECRETIVE) as gpu:
+        order = placed(DRIVER, order_of(gpu, site={"key": "r8_secret"}, callback_url="http://a/b"))
+        seen = until(lambda: DRIVER.look(order), Finished)
+        sent = gpu.wait_for("submitted", order.backend_job_id)
+
+        assert isinstance(seen, Finished)
+        assert gpu.ask("GET", seen.video.url)[0] == 200
+        assert seen.video.expires_at is not None
+        left = seen.video.expires_at - datetime.now(UTC)
+        assert timedelta(minutes=59) < left <= timedelta(minutes=60)
+        assert (sent["model"], sent["seconds"]) == ("fal-ai/wan", 4)
+        assert (sent["webhook_url"], sent["webhook_events"]) == ("http://a/b", ["completed"])
+        wanted = sent["fields"]["input"]
+        assert (wanted["aspect_ratio"], wanted["resolution"]) == ("16:9", "720p")
+        assert DRIVER.cancel(order) is Cancellation.ENDED
+        assert DRIVER.health(order.site).slots is None
+
+
+def test_a_waiting_one_waits_and_a_running_one_tells_its_progress() -> None:
+    with FakeGpu(dialect="replicate", speed=0.05, fault={"hang": 1}) as gpu:
+        first, second = placed(DRIVER, order_of(gpu)), placed(DRIVER, order_of(gpu))
+
+        def has_moved() -> Any:
+            seen = DRIVER.look(first)
+            assert isinstance(seen, StillRunning)
+            return seen if seen.percent else StillWaiting()
+
+        moved = until(has_moved, StillRunning)
+
+        assert isinstance(moved, StillRunning)
+        assert moved.percent is not None
+        assert 0 < moved.percent <= 40
+        assert DRIVER.look(second) == StillWaiting()
+        many = DRIVER.look_at_many([first, second, replace(first, backend_job_id="other")])
+        assert set(many) == {first.backend_job_id, second.backend_job_id}
+        assert many[second.backend_job_id] == StillWaiting()
+
+
+def test_a_cancel_frees_the_gpu_whether_it_works_or_waits() -> None:
+    with FakeGpu(dialect="replicate", fault={"hang": 1}) as gpu:
+        running, waiting = placed(DRIVER, order_of(gpu)), placed(DRIVER, order_of(gpu))
+
+        assert DRIVER.cancel(waiting) is Cancellation.STOPPED
+        assert DRIVER.cancel(running) is Cancellation.STOPPED
+        assert DRIVER.cancel(replace(running, backend_job_id="nobody")) is Cancellation.UNKNOWN
+
+        assert {one["id"] for one in gpu.journal("canceled") if one["frees"]} == {
+            running.backend_job_id,
+            waiting.backend_job_id,
+        }
+        assert [one["id"] for one in gpu.journal("billed")] == [running.backend_job_id]
+        assert isinstance(DRIVER.look(running), Failed)
+
+
+@pytest.mark.parametrize("fault", ["cancel_ignored", "delete_conflict"])
+def test_a_cancel_that_changes_nothing_is_not_believed(fault: str) -> None:
+    with FakeGpu(dialect="replicate", fault={"hang": 1, fault: 1}) as gpu:
+        order = placed(DRIVER, order_of(gpu))
+
+        assert DRIVER.cancel(order) is Cancellation.GOES_ON
+        assert gpu.journal("canceled") == []
+        assert isinstance(DRIVER.look(order), StillRunning)
+
+
+def test_failures_say_whose_they_are() -> None:
+    kinds = {
+        "failure": FailureKind.BACKEND_ERROR,
+        "failed_as_500": FailureKind.BACKEND_ERROR,
+        "refused_content": FailureKind.CONTENT_POLICY,
+        "no_result": FailureKind.BACKEND_ERROR,
+        "success_then_failure": FailureKind.BACKEND_ERROR,
+    }
+    with FakeGpu(dialect="replicate", speed=QUICK) as gpu:
+        for fault, kind in kinds.items():
+            gpu.fault(fault)
+            order = placed(DRIVER, order_of(gpu))
+            seen = until(partial(DRIVER.look, order), Failed)
+            gpu.fault(fault, 0)
+
+            assert isinstance(seen, Failed)
+            assert (fault, seen.kind) == (fault, kind)
+
+
+# Each seed gives another address: a cloud's secrets, a file.
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_video_at_a_strange_address_is_a_failure(seed: int) -> None:
+    fault = {"bad_result_url": 1}
+    with FakeGpu(dialect="replicate", speed=QUICK, fault=fault, seed=seed) as gpu:
+        order = placed(DRIVER, order_of(gpu))
+        seen = until(lambda: DRIVER.look(order), Failed)
+
+        assert isinstance(seen, Failed)
+        assert seen.kind is FailureKind.BACKEND_ERROR
+        assert gpu.journal("submitted")[0]["bad_url"][:30] in seen.detail
+
+
+def test_a_refused_order_was_certainly_not_taken() -> None:
+    with FakeGpu(dialect="replicate", speed=QUICK) as gpu:
+        for fault, kind in {
+            "reject_402": FailureKind.BACKEND_UNAVAILABLE,
+            "reject_429": FailureKind.BACKEND_UNAVAILABLE,
+            "reject_content": FailureKind.CONTENT_POLICY,
+        }.items():
+            gpu.fault(fault)
+            assert refused(order_of(gpu)).kind is kind
+            gpu.fault(fault, 0)
+        invalid = refused(order_of(gpu, prompt=""))
+        wrong = refused(order_of(gpu, site={"profile": "no such thing"}))
+
+        assert invalid.kind is FailureKind.INVALID_REQUEST
+        assert invalid.message == (
+            "The model refused this request: Missing required parameter: 'prompt'."
+        )
+        assert wrong.kind is FailureKind.BACKEND_ERROR
+        assert gpu.journal("submitted") == []
+
+
+def test_a_refused_key_is_said_without_showing_it() -> None:
+    with FakeGpu(dialect="replicate", **SECRETIVE) as gpu:
+        error = refused(order_of(gpu, site={"key": "r8_other"}))
+        with pytest.raises(BackendError, match="the key was refused"):
+            DRIVER.health(order_of(gpu, site={"key": "r8_other"}).site)
+
+    assert (error.kind, error.detail) == (
+        FailureKind.BACKEND_ERROR,
+        "the key was refused (HTTP 401)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("profile", "model", "told"),
+    [
+        ("predictions", "owner/name", "owner/name"),
+        ("deployments", "owner/name", "owner/name"),
+        ("models", "0123456789abcdef" * 4, "0123456789abcdef" * 4),
+        ("", "owner/name:" + "0123456789abcdef" * 4, "0123456789abcdef" * 4),
+    ],
+)
+def test_a_model_is_a_name_or_a_version(profile: str, model: str, told: str) -> None:
+    with FakeGpu(dialect="replicate", speed=QUICK) as gpu:
+        DRIVER.submit(order_of(gpu, model=model, site={"profile": profile}))
+
+        assert gpu.wait_for("submitted")["model"] == told
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["drop_after_accept", "error_500_after_accept", "garbage_on_submit", "huge_on_submit"],
+)
+def test_an_order_without_an_answer_is_found_among_its_twins(fault: str) -> None:
+    with FakeGpu(dialect="replicate", speed=QUICK, slots=9) as gpu:
+        twin = placed(DRIVER, order_of(gpu))
+        order = order_of(gpu)
+        gpu.fault(fault)
+        with pytest.raises(Unanswered):
+            DRIVER.submit(order)
+        gpu.fault(fault, 0)
+        placed(DRIVER, order_of(gpu))
+
+        found = DRIVER.find(order)
+
+        taken = [one["id"] for one in gpu.journal("submitted")]
+        assert found is not None
+        assert found.backend_job_id == taken[1] != twin.backend_job_id
+
+
+def test_an_order_that_never_arrived_is_not_found() -> None:
+    with FakeGpu(dialect="replicate", fault={"error_500_on_submit": 1}) as gpu:
+        order = order_of(gpu)
+        with pytest.raises(Unanswered):
+            DRIVER.submit(order)
+        gpu.fault("error_500_on_submit", 0)
+        placed(DRIVER, order_of(gpu))
+
+        assert DRIVER.find(order) is None
+        assert DRIVER.find(replace(order, submitted_at=None)) is None
+
+
+def test_an_order_is_found_on_a_later_page() -> None:
+    with FakeGpu(dialect="replicate", slots=1) as gpu:
+        order = placed(DRIVER, order_of(gpu))
+        given = {"version": "v", "input": {"prompt": "Another"}}
+        for _ in range(100):
+            gpu.ask("POST", "/v1/predictions", given)
+
+        found = DRIVER.find(order)
+
+        assert found is not None
+        assert found.backend_job_id == order.backend_job_id
+
+
+def test_twins_that_nothing_tells_apart_are_not_guessed() -> None:
+    with FakeGpu(dialect="replicate") as gpu:
+        order = placed(DRIVER, order_of(gpu, seed=7))
+        placed(DRIVER, order_of(gpu, seed=7))
+
+        with pytest.raises(BackendError, match="More than one"):
+            DRIVER.find(order)
+        # What is much older or newer cannot be this one's.
+        for hours in (-1, 1):
+            other = datetime.now(UTC) + timedelta(hours=hours)
+            assert DRIVER.find(replace(order, submitted_at=other)) is None
+
+
+def test_silence_and_slowness_end() -> None:
+    with (
+        FakeGpu(dialect="replicate", speed=QUICK) as slow,
+        FakeGpu(dialect="replicate", fault={"mute_on_submit": 1}) as mute,
+    ):
+        order = placed(DRIVER, order_of(slow))
+        slow.fault("drip_on_poll")
+        with ThreadPoolExecutor() as threads:
+            began = time.monotonic()
+            looked = threads.submit(DRIVER.look, order)
+            submitted = threads.submit(DRIVER.submit, order_of(mute))
+
+        assert time.monotonic() - began < 12
+        assert isinstance(submitted.exception(), Unanswered)
+        error = looked.exception()
+        assert isinstance(error, BackendError)
+        assert error.kind is FailureKind.BACKEND_UNAVAILABLE
+
+
+def test_a_look_believes_only_whole_answers() -> None:
+    with FakeGpu(dialect="replicate", speed=QUICK) as gpu:
+        order = placed(DRIVER, order_of(gpu))
+        for fault in ("garbage_on_poll", "huge_on_poll", "drop_on_poll", "error_500_on_poll"):
+            gpu.fault(fault)
+            with pytest.raises(BackendError) as error:
+                DRIVER.look(order)
+            assert error.value.kind is FailureKind.BACKEND_UNAVAILABLE
+            gpu.fault(fault, 0)
+        gpu.fault("wrong_content_type_on_poll")
+        assert isinstance(until(lambda: DRIVER.look(order), Finished), Finished)
+        gpu.fault("forget_on_poll")
+        assert DRIVER.look(order) == Gone()
+        gpu.stop()
+        assert refused(order).kind is FailureKind.BACKEND_UNAVAILABLE
+        with pytest.raises(BackendError):
+            DRIVER.cancel(order)
+
+
+def test_an_unknown_word_is_work_and_a_restart_loses_nothing() -> None:
+    with FakeGpu(dialect="replicate", fault={"unknown_status": 1, "null_progress": 1}) as gpu:
+        order = placed(DRIVER, order_of(gpu))
+        gpu.restart()
+
+        assert DRIVER.look(order) == StillRunning(percent=None)
+
+
+def test_progress_is_that_of_the_last_bar() -> None:
+    bars = " 20%|##   | 10/50 [00:01]\r 40%|####  | 20/50 [00:02]\nwriting the file\n"
+
+    assert (_percent(bars), _percent("100% sure"), _percent(None)) == (40, None, None)
+
+
+@pytest.mark.parametrize(
+    ("output", "url"),
+    [
+        (["https://gpu.test/a.png", "https://gpu.test/b.mp4"], "https://gpu.test/b.mp4"),
+        ({"video": {"url": "https://gpu.test/c"}}, "https://gpu.test/c"),
+    ],
+)
+def test_an_output_may_be_a_list_or_an_object(output: Any, url: str) -> None:
+    found = hosted.finished(output, order_for("https://gpu.test", driver="replicate").site)
+
+    assert isinstance(found, Finished)
+    assert found.video.url == url
