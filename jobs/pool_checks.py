@@ -60,8 +60,12 @@ def check(pool: Pool) -> Iterator[Finding]:
         is_ok=True, sentence="The server answers." if site.url else "The backend is here."
     )
     missing = [name for name in pool.model_names if health.models and name not in health.models]
-    if missing:
-        offered = ", ".join(health.models[:8])
+    offered = ", ".join(health.models[:8])
+    if missing and not health.checks_models:
+        yield Finding(
+            is_ok=True, sentence=f"It runs {offered}, offered here as {', '.join(missing)}."
+        )
+    elif missing:
         yield Finding(
             is_ok=False,
             sentence=f"It does not offer {', '.join(missing)}. It offers: {offered}.",

@@ -184,6 +184,8 @@ class Health:
 
     models: tuple[str, ...] = ()
     slots: int | None = None
+    # The server refuses an order for a model that it does not name.
+    checks_models: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

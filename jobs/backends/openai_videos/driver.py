@@ -195,7 +195,10 @@ class OpenAIVideosBackend:
         if not reply.is_ok or not isinstance(listed, list):
             raise refusals.fault(reply)
         names = [reading.identifier(one) for one in listed[:_MOST_MODELS]]
-        return Health(models=tuple(name[:_LONGEST_MODEL] for name in names if name))
+        return Health(
+            models=tuple(name[:_LONGEST_MODEL] for name in names if name),
+            checks_models=profile(site.profile).model is ModelField.SENT,
+        )
 
     def _proven(self, order: Order) -> Cancellation:
         """Look again: a server that stopped a job forgets it, and one that did not shows it as it goes on."""

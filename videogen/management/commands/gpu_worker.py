@@ -1,32 +1,27 @@
 """Runs a Celery worker on the queues of pools: threads, one for each slot."""
 
-import logging
-import os
-import signal
 import socket
-import threading
-import time
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError, connection
 
-from jobs import pool_health, queues
+from jobs import queues
 from jobs.backends import registry
 from jobs.models import Pool
-from videogen import celery
+from videogen import celery, worker_watch
 
-logger = logging.getLogger(__name__)
-
-# Between two looks whether this machine is quarantined, seconds.
-_GLANCE = 5.0
 # Orders handed over to one pool's server at once.
 _HANDING_OVER = 8
+# Threads for servers that are added while a worker of all pools runs.
+_SPARE = 8
 
 
 class Command(BaseCommand):
-    help = "Run the GPU worker of one or more pools (all pools without --pool)."
+    help = (
+        "Run the GPU worker of one or more pools. Without --pool: of all pools, and of servers that are"
+        " added while it runs."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--pool", action="append", dest="pools", metavar="NAME")
@@ -44,8 +39,10 @@ class Command(BaseCommand):
         chosen = [found[name] for name in pools or sorted(found)]
         if not chosen:
             raise CommandError("There is no pool yet. Add one first.")
-        self._wait_while_quarantined(chosen, node)
-        threading.Thread(target=_leave_when_quarantined, args=(chosen, node), daemon=True).start()
+        chosen_names = [pool.name for pool in chosen]
+        worker_watch.wait_while_quarantined(chosen_names, node, say=self.stdout.write)
+        worker_watch.start(chosen_names, node, follows_servers=not pools)
+        spare = 0 if pools else _SPARE
         names = [queue for pool in chosen for queue in queues.of_pool(pool.name)]
         label = "+".join(pool.name for pool in chosen)
         celery.app.worker_main(
@@ -58,7 +55,7 @@ class Command(BaseCommand):
                 "--pool",
                 "threads",
                 "--concurrency",
-                str(max(1, sum(_threads(pool) for pool in chosen))),
+                str(max(1, spare + sum(_threads(pool) for pool in chosen))),
                 "--loglevel",
                 "WARNING",
                 "--without-mingle",
@@ -66,31 +63,6 @@ class Command(BaseCommand):
                 "--without-heartbeat",
             ]
         )
-
-    def _wait_while_quarantined(self, chosen: list[Pool], node: str) -> None:
-        """Take nothing while this machine is out; another process of its supervisor may try again later."""
-        said = False
-        while any(pool_health.is_quarantined(pool.name, node) for pool in chosen):
-            if not said:
-                self.stdout.write(f"{node} is quarantined: its attempts failed in a row. Waiting.")
-                said = True
-            connection.close()
-            time.sleep(_GLANCE)
-
-
-def _leave_when_quarantined(chosen: list[Pool], node: str) -> None:
-    """End the worker when its machine is taken out, so that it gives its attempts back and takes no more."""
-    while True:
-        time.sleep(_GLANCE)
-        try:
-            is_out = any(pool_health.is_quarantined(pool.name, node) for pool in chosen)
-        except (OperationalError, InterfaceError):
-            is_out = False
-        connection.close()
-        if is_out:
-            logger.warning("leaving_quarantined_node", extra={"node": node})
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
 
 
 def _threads(pool: Pool) -> int:

@@ -1,0 +1,83 @@
+"""What a GPU worker watches while it runs: whether its machine is quarantined, and which servers were added.
+
+One thread of its own asks the database; the worker's queues are changed by its own event loop.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from celery import signals
+from django.db import InterfaceError, OperationalError, connection
+
+from jobs import pool_health, queues
+from jobs.backends import registry
+from jobs.models import Pool
+
+logger = logging.getLogger(__name__)
+
+# Between two looks, seconds.
+_GLANCE: Final = 2.0
+
+
+def wait_while_quarantined(
+    pools: Sequence[str], node: str, *, say: Callable[[str], object]
+) -> None:
+    """Return when this machine may take attempts of these pools."""
+    said = False
+    while any(pool_health.is_quarantined(pool, node) for pool in pools):
+        if not said:
+            say(f"{node} is quarantined: its attempts failed in a row. Waiting.")
+            said = True
+        connection.close()
+        time.sleep(_GLANCE)
+
+
+def start(pools: Sequence[str], node: str, *, follows_servers: bool) -> None:
+    """Watch from the moment the worker is ready. `follows_servers` takes the queues of new servers too."""
+
+    def watch(sender: Any, **_: Any) -> None:
+        threading.Thread(
+            target=_watch, args=(sender, list(pools), node, follows_servers), daemon=True
+        ).start()
+
+    signals.worker_ready.connect(watch, weak=False)
+
+
+def _watch(consumer: Any, pools: list[str], node: str, follows_servers: bool) -> None:  # noqa: FBT001 - a thread's arguments
+    consumed = set(pools)
+    while True:
+        time.sleep(_GLANCE)
+        try:
+            if any(pool_health.is_quarantined(pool, node) for pool in consumed):
+                logger.warning("leaving_quarantined_node", extra={"node": node})
+                # A warm end: attempts are given back, and the supervisor's next process waits.
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            if follows_servers:
+                _follow(consumer, consumed)
+        except (OperationalError, InterfaceError):
+            logger.info("watch_without_database")
+        finally:
+            connection.close()
+
+
+def _follow(consumer: Any, consumed: set[str]) -> None:
+    """Consume the queues of servers that were added, and leave those of pools that were removed."""
+    known = dict(Pool.objects.values_list("name", "driver"))
+    for name in known.keys() - consumed:
+        if registry.backend(known[name]).capabilities.runs_in_worker:
+            # It needs a worker on a machine that can run it.
+            continue
+        for queue in queues.of_pool(name):
+            consumer.call_soon(consumer.add_task_queue, queue)
+        consumed.add(name)
+        logger.info("pool_followed", extra={"pool": name})
+    for name in consumed - known.keys():
+        for queue in queues.of_pool(name):
+            consumer.call_soon(consumer.cancel_task_queue, queue)
+        consumed.discard(name)
