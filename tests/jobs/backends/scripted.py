@@ -12,8 +12,8 @@ def answer(status: int, body: Any = b"", **headers: str) -> bytes:
     """Make a whole answer; what is not bytes becomes JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(content)}\r\n{lines}\r\n"
-    return head.encode() + content
+    head = f"HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {len(content)}\r\n"
+    return f"{head}{lines}\r\n".encode() + content
 
 
 class Scripted:
