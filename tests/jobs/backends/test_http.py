@@ -60,7 +60,7 @@ def test_a_redirect_is_an_answer_and_not_followed() -> None:
 
 def test_a_create_never_uses_a_kept_connection() -> None:
     said = answer(200, {}).replace(b"Connection: close\r\n", b"")
-    with Scripted(said, said) as server:
+    with Scripted(said, said, lingers=True) as server:
         for _ in range(2):
             assert http.call(site(server.url), "POST", "/", form={"a": "b"}).is_ok
 
