@@ -40,6 +40,10 @@ class NoAnswer(Exception):
         self.was_sent = was_sent
 
 
+class TooLarge(NoAnswer):
+    """An answer beyond the bound. The server is there, and this is the wrong question."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """A whole answer within its bounds."""
@@ -99,7 +103,10 @@ def call(
     elif body is not None:
         options["json"] = body
     try:
-        with within(seconds), _client().stream(method, url, **options) as answer:
+        with (
+            within(seconds),
+            _client(keeps=method != "POST").stream(method, url, **options) as answer,
+        ):
             return Reply(
                 status=answer.status_code,
                 headers=answer.headers,
@@ -126,15 +133,21 @@ def _read(answer: httpx.Response) -> bytes:
     for piece in answer.iter_raw():
         read += piece
         if len(read) > _LARGEST_BODY:
-            raise NoAnswer(f"The answer is larger than {_LARGEST_BODY:,} bytes.", was_sent=True)
+            raise TooLarge(f"The answer is larger than {_LARGEST_BODY:,} bytes.", was_sent=True)
     return bytes(read)
 
 
 @cache
-def _client() -> httpx.Client:
-    """One client for the process: connections are kept, and proxies of the environment are not used."""
-    # Shorter than the 5 s for which uvicorn keeps an idle connection, so that none is used as it closes.
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=4)
+def _client(*, keeps: bool) -> httpx.Client:
+    """One client for the process, whose connections are kept, and one whose are not, for creates.
+
+    A server may close a kept connection as a request is on its way. A question is asked again; of a create
+    nobody would know whether it was taken.
+    """
+    # Shorter than the 5 s for which uvicorn keeps an idle connection, so that few are used as they close.
+    limits = httpx.Limits(
+        max_connections=64, max_keepalive_connections=32 if keeps else 0, keepalive_expiry=4
+    )
     transport = httpx.HTTPTransport(trust_env=False, limits=limits)
     # httpx has no argument for it; `test_http.py` notices when the name changes.
     transport._pool._network_backend = Network()  # noqa: SLF001
@@ -142,6 +155,7 @@ def _client() -> httpx.Client:
         timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS),
         transport=transport,
         follow_redirects=False,
+        # Proxies and certificates named by the environment are for other programs.
         trust_env=False,
         # One server's cookies must not grow for ever, nor meet another's.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

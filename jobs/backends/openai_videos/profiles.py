@@ -105,11 +105,7 @@ _ALL: Final = (
         delete_waiting=Cancellation.STOPPED,
     ),
     # "queued" is shown until the end, so that it says nothing. DELETE ends the waiting for the engine.
-    Profile(
-        name="trtllm_visualgen",
-        words={**WORDS, "queued": Meaning.RUNNING},
-        has_progress=False,
-    ),
+    Profile(name="trtllm_visualgen", words={**WORDS, "queued": Meaning.RUNNING}),
     # Whatever is roughly like these: nothing is expected of it, and the worst of its DELETE.
     Profile(
         name="generic",

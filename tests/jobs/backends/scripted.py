@@ -12,17 +12,21 @@ def answer(status: int, body: Any = b"", **headers: str) -> bytes:
     """Make a whole answer; what is not bytes becomes JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(content)}\r\n{lines}\r\n"
-    return head.encode() + content
+    head = f"HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {len(content)}\r\n"
+    return f"{head}{lines}\r\n".encode() + content
 
 
 class Scripted:
     """Gives its answers in turn, one for each connection, each in pieces with a pause between them."""
 
-    def __init__(self, *answers: bytes, piece: int = 0, pause: float = 0.05) -> None:
+    def __init__(
+        self, *answers: bytes, piece: int = 0, pause: float = 0.05, lingers: bool = False
+    ) -> None:
         self._answers = list(answers)
         self._piece = piece
         self._pause = pause
+        # Closes a kept connection only when the next request is on its way.
+        self._lingers = lingers
         self._over = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -59,3 +63,5 @@ class Scripted:
                     connection.sendall(said[at : at + size])
                     if self._piece and self._over.wait(self._pause):
                         break
+                if self._lingers:
+                    connection.recv(65536)

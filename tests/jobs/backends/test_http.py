@@ -23,7 +23,7 @@ def test_headers_that_drip_in_end_with_the_call(padding: int) -> None:
             http.call(site(server.url), "GET", "/", seconds=0.5)
 
     assert late.value.was_sent
-    assert 0.4 < time.monotonic() - began < 1.5
+    assert 0.4 < time.monotonic() - began < 3
 
 
 def test_an_endless_head_is_refused() -> None:
@@ -58,8 +58,17 @@ def test_a_redirect_is_an_answer_and_not_followed() -> None:
     assert len(server.requests) == 1
 
 
+def test_a_create_never_uses_a_kept_connection() -> None:
+    said = answer(200, {}).replace(b"Connection: close\r\n", b"")
+    with Scripted(said, said, lingers=True) as server:
+        for _ in range(2):
+            assert http.call(site(server.url), "POST", "/", form={"a": "b"}).is_ok
+
+    assert len(server.requests) == 2
+
+
 def test_cookies_are_not_kept() -> None:
-    said = answer(200, Set_Cookie="a=b; Path=/", Connection="close")
+    said = answer(200, Set_Cookie="a=b; Path=/")
     with Scripted(said, said) as server:
         for _ in range(2):
             http.call(site(server.url), "GET", "/")

@@ -50,7 +50,9 @@ def test_the_driver_has_a_name() -> None:
     assert isinstance(registry.backend("openai_videos"), OpenAIVideosBackend)
 
 
-def test_a_video_is_ordered_followed_and_fetched(gpu: FakeGpu, dialect: str, profile: str) -> None:
+def test_a_video_is_ordered_followed_and_fetched(
+    gpu: FakeGpu, dialect: str, profile: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with struck(gpu, "hang"):
         first, second = (sent(order(gpu, profile)) for _ in range(2))
         running, waiting = DRIVER.look(first), DRIVER.look(second)
@@ -62,6 +64,7 @@ def test_a_video_is_ordered_followed_and_fetched(gpu: FakeGpu, dialect: str, pro
 
     assert isinstance(running, StillRunning)
     assert isinstance(waiting, StillRunning if dialect in MUTE_ABOUT_QUEUES else StillWaiting)
+    assert "unknown status" not in caplog.text
     assert found.video.is_content
     assert answer.status_code == 200
     with av.open(io.BytesIO(answer.content), "r") as container:

@@ -220,7 +220,21 @@ def test_a_server_whose_clock_is_wrong_is_searched_by_its_own_clock() -> None:
 
 def test_a_list_without_an_end_denies_nothing() -> None:
     old = job(prompt="Another", created_at=int(datetime.now(UTC).timestamp()))
-    pages = [answer(200, {"data": [old], "has_more": True}, Connection="close")] * 10
+    pages = [answer(200, {"data": [old], "has_more": True})] * 10
 
     with Scripted(*pages) as server, pytest.raises(BackendError, match="cannot tell"):
         DRIVER.find(order(server, "openai"))
+
+
+@pytest.mark.parametrize("said", [answer(200, b" " * 2**22), answer(404, b"<html>"), answer(405)])
+def test_a_list_that_is_of_no_use_says_nothing_of_any_job(said: bytes) -> None:
+    with Scripted(said) as server:
+        wanted = order(server, "generic", backend_job_id="a1")
+
+        assert DRIVER.look_at_many([wanted]) == {}
+
+
+@pytest.mark.parametrize("said", [answer(401), answer(500), answer(200, {"data": 1}), b""])
+def test_a_list_that_fails_is_a_server_that_fails(said: bytes) -> None:
+    with Scripted(said) as server, pytest.raises(BackendError):
+        DRIVER.look_at_many([order(server, "generic", backend_job_id="a1")])
