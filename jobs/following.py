@@ -16,6 +16,7 @@ from jobs import (
     poll_policy,
     reconcile,
     remote,
+    remote_ids,
     transitions,
 )
 from jobs.backends import registry
@@ -26,13 +27,12 @@ from jobs.backends.backend import (
     Gone,
     StillRunning,
     StillWaiting,
-    Submitted,
 )
 from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.metrics import COMPLETIONS, POLLS
 from jobs.models import Cause, Truth
-from jobs.polling import Answer, Deferred, Question
+from jobs.polling import Answer, Deferred, Found, Question
 from jobs.states import JobState
 from notifications import live
 
@@ -75,7 +75,7 @@ def _follow(question: Question, answer: Answer) -> None:
     match said:
         case None:
             _silent(question, answer.reason)
-        case Submitted():
+        case Found():
             _found(question, said)
         case Cancellation():
             _stopping(question, said)
@@ -87,11 +87,12 @@ def _follow(question: Question, answer: Answer) -> None:
             _gone(question)
 
 
-def _found(question: Question, submitted: Submitted) -> None:
-    if remote.is_taken(question.order, submitted):
-        _never_answered(question)
+def _found(question: Question, found: Found) -> None:
+    free = remote_ids.free(question.order, found.candidates)
+    if free:
+        remote.adopt(question.order, free[0])
     else:
-        remote.adopt(question.order, submitted)
+        _never_answered(question)
 
 
 def _goes_on(question: Question, said: StillWaiting | StillRunning) -> None:
@@ -147,9 +148,7 @@ def _finish(question: Question, said: Finished) -> None:
 
 def _gone(question: Question) -> None:
     order = question.order
-    if not order.backend_job_id:
-        _never_answered(question)
-    elif question.is_unwanted and question.is_stop_asked:
+    if question.is_unwanted and question.is_stop_asked:
         _after_record_is_gone(question)
     else:
         reconcile.bring(

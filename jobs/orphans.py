@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from jobs import late_results, orders
+from jobs import late_results, orders, remote_ids
 from jobs.backends import registry
 from jobs.backends.backend import (
     AsynchronousBackend,
@@ -110,7 +110,7 @@ def _stop(row: tuple[Any, ...]) -> bool:
 
 def _outcome(orphan_id: int, order: Order, backend: AsynchronousBackend) -> str:
     if not order.backend_job_id:
-        found = backend.find(order)
+        found = next(iter(remote_ids.free(order, backend.candidates(order))), None)
         if found is None:
             return "never_there" if backend.capabilities.can_find else ""
         _name(orphan_id, found)

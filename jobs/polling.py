@@ -115,21 +115,20 @@ class Question:
         return LearnedBy.WEBHOOK if self.is_hinted else LearnedBy.POLL
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What an order whose create was not answered may be on its server; empty when nothing there may be it."""
+
+    candidates: tuple[Submitted, ...]
+
+
 class Deferred:
     """The budget ended before this question: it comes again."""
 
 
 # What came back for a question: what the server said, None for silence.
 Said = (
-    Finished
-    | Failed
-    | StillWaiting
-    | StillRunning
-    | Gone
-    | Submitted
-    | Cancellation
-    | Deferred
-    | None
+    Finished | Failed | StillWaiting | StillRunning | Gone | Found | Cancellation | Deferred | None
 )
 
 
@@ -276,7 +275,7 @@ def _ask_alone(backend: AsynchronousBackend, question: Question) -> Answer:
     said: Said
     try:
         if not order.backend_job_id:
-            said = backend.find(order) or Gone()
+            said = Found(candidates=tuple(backend.candidates(order)))
         elif question.is_unwanted and not question.is_stop_asked:
             said = backend.cancel(order)
         else:

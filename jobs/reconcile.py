@@ -9,7 +9,7 @@ from typing import Final
 
 from django.conf import settings
 
-from jobs import late_results, leases, orders, orphans, remote, transitions
+from jobs import late_results, leases, orders, orphans, remote, remote_ids, transitions
 from jobs.backends import registry
 from jobs.backends.backend import (
     BackendError,
@@ -92,7 +92,7 @@ def ask(order: Order) -> tuple[Order, Sighting | None, Truth]:
         if is_asynchronous(backend) and not order.backend_job_id:
             if order.submitted_at is None:
                 return order, Gone(), Truth.GONE
-            found = remote.find(order, backend)
+            found = next(iter(remote_ids.free(order, backend.candidates(order))), None)
             if found is None:
                 is_sure = backend.capabilities.can_find
                 return (order, Gone(), Truth.GONE) if is_sure else (order, None, Truth.UNREACHABLE)

@@ -56,11 +56,6 @@ from known where lease.job_id = known.job_id
 _ASK_SOON: Final = (
     "update lease set poll_at = now() + interval '1 second' where job_id = %s and attempt = %s"
 )
-_IS_TAKEN: Final = """
-select exists (select 1 from attempt
-    where pool = %s and backend_job_id = %s and (job_id, number) <> (%s, %s)
-        and submitted_at >= %s - interval '1 minute')
-"""
 
 
 def hand_over(order: Order, backend: AsynchronousBackend) -> bool:
@@ -115,14 +110,6 @@ def adopt(order: Order, submitted: Submitted) -> bool:
     return bool(is_held)
 
 
-def find(order: Order, backend: AsynchronousBackend) -> Submitted | None:
-    """Look for an order whose create was not answered; never one of another attempt. Raises BackendError."""
-    found = backend.find(order)
-    if found is None or is_taken(order, found):
-        return None
-    return found
-
-
 def _note_sending(order: Order) -> datetime | None:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -131,19 +118,3 @@ def _note_sending(order: Order) -> datetime | None:
         )
         row = cursor.fetchone()
     return row[0] if row else None
-
-
-def is_taken(order: Order, found: Submitted) -> bool:
-    """Say whether another attempt has this id of the server."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _IS_TAKEN,
-            [
-                order.site.pool,
-                found.backend_job_id,
-                order.job_id,
-                order.attempt,
-                order.submitted_at,
-            ],
-        )
-        return bool(cursor.fetchone()[0])

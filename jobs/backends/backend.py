@@ -204,7 +204,7 @@ class Capabilities:
     runs_in_worker: bool
     # The dialects that it knows; empty when there is only one.
     profiles: tuple[str, ...] = ()
-    # `find` can tell whether an order was accepted: its "no" can be trusted.
+    # `candidates` can tell whether an order was accepted: its "no" can be trusted.
     can_find: bool = False
     # `look_at_many` costs one request for up to a hundred orders.
     asks_many: bool = False
@@ -251,8 +251,11 @@ class AsynchronousBackend(Protocol):
     def submit(self, order: Order) -> Submitted:
         """Send the order, once. Raises BackendError (certainly not taken) or Unanswered (perhaps taken)."""
 
-    def find(self, order: Order) -> Submitted | None:
-        """Look for an order whose create was not answered. None: not there, if `can_find`."""
+    def candidates(self, order: Order) -> Sequence[Submitted]:
+        """Look for an order whose create was not answered: what it may be there, the likeliest first.
+
+        The caller refuses those that other attempts have. Empty: not there, if `can_find`.
+        """
 
     def look(self, order: Order) -> Sighting:
         """Say what became of an order that has a `backend_job_id`."""

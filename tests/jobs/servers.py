@@ -53,11 +53,11 @@ class ScriptedServer:
             raise self.created
         return self.created or Submitted(backend_job_id=f"b-{order.job_id}-{order.attempt}")
 
-    def find(self, order: Order) -> Submitted | None:
+    def candidates(self, order: Order) -> Sequence[Submitted]:
         self.asked.append("find")
         if isinstance(self.sighting, BackendError):
             raise self.sighting
-        return self.found
+        return [self.found] if self.found else []
 
     def look(self, order: Order) -> Sighting:
         self.asked.append("look")
