@@ -8,6 +8,7 @@ from importlib import import_module
 import django
 
 _DEMOS = {
+    "lost-webhooks": "webhooks of a backend that are lost, repeated, late, early and forged",
     "triple": "the same prompt three times within a second",
     "stuck": "many jobs stuck in running: detected, attributed, recovered",
 }
@@ -25,7 +26,7 @@ def main() -> int:
     name = parser.parse_args().name
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "videogen.settings")
     django.setup()
-    return int(import_module(f"demos.{name}").show())
+    return int(import_module(f"demos.{name.replace('-', '_')}").show())
 
 
 if __name__ == "__main__":
