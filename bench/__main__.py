@@ -8,10 +8,11 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import idle, moves, stuck
+from bench import idle, in_flight, moves, stuck
 
 _BENCHMARKS = {
     "idle": idle.measure,
+    "in_flight": in_flight.measure,
     "moves": moves.measure,
     "stuck": stuck.measure,
 }

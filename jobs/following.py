@@ -32,7 +32,7 @@ from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.metrics import COMPLETIONS, POLLS
 from jobs.models import Cause, Truth
-from jobs.polling import Answer, Deferred, Found, Question
+from jobs.questions import Answer, Deferred, Found, Question
 from jobs.states import JobState
 from notifications import live
 
@@ -69,12 +69,11 @@ def follow(answer: Answer) -> None:
 
 def _follow(question: Question, answer: Answer) -> None:
     order, said = question.order, answer.said
-    POLLS.labels(pool=order.site.pool, outcome="silent" if said is None else "answered").inc()
-    if said is not None:
-        breakers.answered(order.site.pool)
+    if answer.counts_request:
+        _count_request(order.site.pool, answer)
     match said:
         case None:
-            _silent(question, answer.reason)
+            _silent(question)
         case Found():
             _found(question, said)
         case Cancellation():
@@ -173,10 +172,17 @@ def _never_answered(question: Question) -> None:
     _give_up(question, "The GPU server did not answer.")
 
 
-def _silent(question: Question, reason: str) -> None:
+def _count_request(pool: str, answer: Answer) -> None:
+    is_silent = answer.said is None
+    POLLS.labels(pool=pool, outcome="silent" if is_silent else "answered").inc()
+    if not is_silent:
+        breakers.answered(pool)
+    elif breakers.unanswered(pool, answer.reason):
+        logger.warning("breaker_opened", extra={"pool": pool, "reason": answer.reason})
+
+
+def _silent(question: Question) -> None:
     order = question.order
-    if breakers.unanswered(order.site.pool, reason):
-        logger.warning("breaker_opened", extra={"pool": order.site.pool, "reason": reason})
     next_in = poll_policy.after_silence(silent_for=poll_policy.SHORTEST)
     if leases.hold(order.job_id, attempt=order.attempt, next_in=next_in):
         return

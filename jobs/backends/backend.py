@@ -261,7 +261,7 @@ class AsynchronousBackend(Protocol):
         """Say what became of an order that has a `backend_job_id`."""
 
     def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
-        """Ask about several orders of one site at once; by backend_job_id, what one cheap question told.
+        """Ask about several orders of one site at once; by backend_job_id, what one cheap request told.
 
         Orders that are not in the answer must be asked about alone: absence proves nothing.
         """

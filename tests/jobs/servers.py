@@ -26,6 +26,7 @@ from jobs.backends.backend import (
 from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Attempt, Job, Lease, Pool
+from jobs.questions import Answer
 from tests.factories import Person, dispatched
 
 SILENCE = BackendError(FailureKind.BACKEND_UNAVAILABLE, "The GPU server did not answer.")
@@ -112,7 +113,7 @@ def hand_over(job: Job) -> None:
     execution.run(JobId(job.id), attempt=job.attempt, worker="gpu.preview@gpu-7")
 
 
-def poll(*, due: bool = True, rested: bool = True) -> list[polling.Answer]:
+def poll(*, due: bool = True, rested: bool = True) -> list[Answer]:
     """Ask what is due now, and bring the jobs to what the server says.
 
     `due` makes everything due; `rested` gives every server its full budget of a second.
@@ -124,7 +125,7 @@ def poll(*, due: bool = True, rested: bool = True) -> list[polling.Answer]:
     poller = polling.Poller()
     try:
         poller.claim()
-        answers: list[polling.Answer] = []
+        answers: list[Answer] = []
         deadline = time.monotonic() + 10
         answers += poller.answers(timeout=0.0)
         while poller.is_busy and time.monotonic() < deadline:

@@ -1,0 +1,120 @@
+"""What a poller asks an asynchronous server, what may come back, and how questions share requests. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jobs.backends.backend import (
+    Cancellation,
+    Failed,
+    Finished,
+    Gone,
+    Order,
+    StillRunning,
+    StillWaiting,
+    Submitted,
+)
+from jobs.models import LearnedBy
+
+# Orders that one request may cover, where a server has a list.
+PER_REQUEST: Final = 100
+# An order that no list named for so many seconds is asked about alone: absence proves nothing.
+_LISTED_WITHIN: Final = 20.0
+# Fewer than so many are asked about one by one.
+_FEW: Final = 2
+# With one request to spend, a list that was read so lately leaves it to a question of its own, seconds.
+_LIST_IS_FRESH: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One order to ask about, and what its next step depends on."""
+
+    order: Order
+    # The job's state, whether it shall stop, and whether the server was told so.
+    state: str
+    is_unwanted: bool
+    is_stop_asked: bool
+    # A webhook brought it forward.
+    is_hinted: bool
+    # How long it ran, how long such videos take, and how long ago the server last said something, seconds.
+    ran_for: float
+    expected: float
+    silent_for: float = 0.0
+
+    @property
+    def must_stop(self) -> bool:
+        """Say whether the server is to be told that nobody wants it any more."""
+        return self.is_unwanted and not self.is_stop_asked
+
+    @property
+    def learned_by(self) -> LearnedBy:
+        """Say how an end that this question finds was learned."""
+        return LearnedBy.WEBHOOK if self.is_hinted else LearnedBy.POLL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What an order whose create was not answered may be on its server; empty when nothing there may be it."""
+
+    candidates: tuple[Submitted, ...]
+
+
+class Deferred:
+    """The budget ended before this question: it comes again."""
+
+
+# What came back for a question: what the server said, None for silence.
+Said = (
+    Finished | Failed | StillWaiting | StillRunning | Gone | Found | Cancellation | Deferred | None
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A question and what the server said to it; `reason` says why it said nothing."""
+
+    question: Question
+    said: Said
+    reason: str = ""
+    # One request may answer many questions; the first of them counts it.
+    counts_request: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Questions to one server that cost one request; several are answered by its list."""
+
+    pool: str
+    questions: tuple[Question, ...]
+
+
+def plan(
+    pool: str, questions: Sequence[Question], *, requests: int, asks_many: bool, in_flight: int
+) -> tuple[list[Batch], list[Question]]:
+    """Share so many requests among questions; give the batches, and the questions that must come again.
+
+    A list is read only where its one page covers all that the server has of ours (`in_flight`): pages behind
+    it hold what has ended, more and more of it.
+    """
+    listed = [one for one in questions if not _must_be_asked_alone(one)]
+    if not asks_many or in_flight > PER_REQUEST or len(listed) < _FEW:
+        return [_alone(pool, one) for one in questions[:requests]], list(questions[requests:])
+    alone = [one for one in questions if _must_be_asked_alone(one)]
+    spared = min(len(alone), requests - 1)
+    if requests == 1 and alone and max(one.silent_for for one in listed) < _LIST_IS_FRESH:
+        return [_alone(pool, alone[0])], [*alone[1:], *listed]
+    batches = [_alone(pool, one) for one in alone[:spared]]
+    return [*batches, Batch(pool=pool, questions=tuple(listed))], alone[spared:]
+
+
+def _alone(pool: str, question: Question) -> Batch:
+    return Batch(pool=pool, questions=(question,))
+
+
+def _must_be_asked_alone(question: Question) -> bool:
+    return (
+        not question.order.backend_job_id
+        or question.must_stop
+        or question.silent_for > _LISTED_WITHIN
+    )
