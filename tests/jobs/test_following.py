@@ -169,7 +169,7 @@ def test_a_half_open_breaker_lets_one_question_through_and_closes_on_its_answer(
     server: ScriptedServer,
 ) -> None:
     owner = ann()
-    Pool.objects.update(slots=4)
+    Pool.objects.update(slots=4, polls_per_second=100)
     for _ in range(3):
         handed_over(owner)
     Pool.objects.update(unanswered=5, breaker_until="2020-01-01T00:00:00Z")
@@ -185,7 +185,7 @@ def test_a_half_open_breaker_lets_one_question_through_and_closes_on_its_answer(
 
 def test_no_server_is_asked_more_often_than_its_budget(server: ScriptedServer) -> None:
     owner = ann()
-    Pool.objects.update(slots=12, polls_per_second=3)
+    Pool.objects.update(slots=12, polls_per_second=16)
     for _ in range(6):
         handed_over(owner)
 
@@ -214,7 +214,7 @@ def test_what_a_list_does_not_name_is_asked_after_alone_before_it_is_lost(
 ) -> None:
     owner = ann()
     server.asks_many = True
-    Pool.objects.update(slots=12, polls_per_second=3)
+    Pool.objects.update(slots=12, polls_per_second=16)
     for _ in range(6):
         handed_over(owner)
     server.sighting = Gone()
