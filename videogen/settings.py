@@ -229,14 +229,16 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = _SECURE
 SECURE_HSTS_PRELOAD = _SECURE
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Where finished videos may be shown from; on a developer's machine also from servers beside it.
+_MEDIA = env.words("MEDIA_ORIGINS") + (["http://127.0.0.1:*"] if DEVELOPMENT else [])
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
         "script-src": ["'self'"],
         "style-src": ["'self'"],
         # Results of the preview backend are addressed by PUBLIC_URL, whatever name the page was opened by.
-        "img-src": ["'self'", "data:", PUBLIC_URL, *env.words("MEDIA_ORIGINS")],
-        "media-src": ["'self'", PUBLIC_URL, *env.words("MEDIA_ORIGINS")],
+        "img-src": ["'self'", "data:", PUBLIC_URL, *_MEDIA],
+        "media-src": ["'self'", PUBLIC_URL, *_MEDIA],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "form-action": ["'self'"],
