@@ -27,7 +27,7 @@ _FIRST: Final = 30
 _LONGEST: Final = 900
 # Moves that are looked back on.
 _LOOK_BACK: Final = 5_000
-_BAD: Final = sorted(
+BAD: Final = sorted(
     kind.value for kind in FailureKind if kind.fault in {Fault.BACKEND, Fault.OURS} and kind.counts
 )
 
@@ -216,7 +216,7 @@ def _rows(statement: str) -> list[tuple[Any, ...]]:
         cursor.execute(
             statement,
             {
-                "bad": _BAD,
+                "bad": BAD,
                 # Ends that say nothing about the pool.
                 "neutral": [
                     "canceled",

@@ -35,6 +35,7 @@ FIELDS: Final = (
     "finished_at",
     "cancel_requested_at",
     "cancel_fee",
+    "video_expires_at",
     "start_by",
     "finish_by",
 )
@@ -57,6 +58,7 @@ def of(row: Mapping[str, Any], *, late: Video | None = None) -> dict[str, Any]:
         "waiting": _waiting(row, state),
         "credits": _credits(row, state),
         "video_url": row["video_url"] or None,
+        "video_expires_at": _stamp(row["video_expires_at"]),
         "thumbnail_url": row["thumbnail_url"] or None,
         "late_result": {"video_url": late.url, "thumbnail_url": late.thumbnail_url or None}
         if late
@@ -95,6 +97,7 @@ def as_submitted(row: Mapping[str, Any]) -> dict[str, Any]:
             "finished_at": None,
             "cancel_requested_at": None,
             "cancel_fee": None,
+            "video_expires_at": None,
         }
     )
 

@@ -42,6 +42,7 @@ class ScriptedServer:
     stop: Cancellation = Cancellation.STOPPED
     can_find: bool = True
     asks_many: bool = False
+    models: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -91,7 +92,7 @@ class ScriptedServer:
         self.asked.append("health")
         if isinstance(self.sighting, BackendError):
             raise self.sighting
-        return Health()
+        return Health(models=self.models)
 
 
 @pytest.fixture

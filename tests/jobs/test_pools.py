@@ -8,14 +8,14 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from jobs import pool_checks, pools, sealing, transitions
-from jobs.backends.backend import BackendError, Cancellation, Failed
+from jobs.backends.backend import BackendError, Cancellation, Failed, Finished
 from jobs.errors import InvalidField
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.models import Job, Pool, PoolChange, PoolState
+from jobs.models import Job, Lease, Pool, PoolChange, PoolState
 from jobs.sealing import CannotOpen
-from tests.factories import ann, running
-from tests.jobs.servers import ScriptedServer, server
+from tests.factories import VIDEO, ann, running
+from tests.jobs.servers import ScriptedServer, handed_over, poll, server
 
 __all__ = ["server"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,6 +101,44 @@ def test_the_commands_add_try_and_remove_a_pool() -> None:
     assert "The pool local was added." in out.getvalue()
     assert "ok  The backend is here." in out.getvalue()
     assert "The pool local was removed." in out.getvalue()
+
+
+def test_a_pool_without_models_offers_what_its_server_has(server: ScriptedServer) -> None:
+    server.models = ("wan-a", "wan-b")
+    out = io.StringIO()
+    options = [
+        "--name",
+        "gpu",
+        "--driver",
+        "preview",
+        "--url",
+        "http://gpu.example",
+        "--slots",
+        "1",
+    ]
+
+    call_command("add_pool", *options, stdout=out)
+
+    assert Pool.objects.get(name="gpu").model_names == ["wan-a", "wan-b"]
+    assert "It took a test order" in out.getvalue()
+
+
+def test_the_report_says_how_each_pool_does(server: ScriptedServer) -> None:
+    owner = ann()
+    done, failed = handed_over(owner), handed_over(owner)
+    server.sighting = Finished(video=VIDEO)
+    Lease.objects.filter(job_id=done.id).update(poll_at="2020-01-01T00:00:00Z")
+    Lease.objects.filter(job_id=failed.id).update(poll_at="2100-01-01T00:00:00Z")
+    poll(due=False)
+    transitions.end_attempt(
+        JobId(failed.id), attempt=1, failure=FailureKind.BACKEND_ERROR, message="No.", jitter=0
+    )
+    out = io.StringIO()
+
+    call_command("pools", stdout=out)
+
+    assert Job.objects.get(id=done.id).state == "succeeded"
+    assert "2 attempts in 60 minutes: 50 % failed" in out.getvalue()
 
 
 def test_a_command_without_what_it_needs_says_what_is_missing() -> None:

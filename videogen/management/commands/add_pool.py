@@ -7,8 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs import pool_checks, pools
+from jobs import orders, pool_checks, pools, sealing
 from jobs.backends import registry
+from jobs.backends.backend import BackendError
 from jobs.errors import InvalidField
 from jobs.models import Pool
 
@@ -26,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--profile", help="the dialect of its server, such as sglang")
         parser.add_argument("--url", help="the server's address, without /v1")
         parser.add_argument("--slots", type=int, help="generations at once")
-        parser.add_argument("--models", help="names separated by commas")
+        parser.add_argument(
+            "--models", help="names separated by commas; without it the server is asked"
+        )
         parser.add_argument("--seconds", help="lengths offered, separated by commas")
         parser.add_argument("--sizes", help="frame sizes offered, such as 1280x720,720x1280")
         parser.add_argument("--credits-per-second", type=int, help="price of a second of 854x480")
@@ -44,6 +47,8 @@ class Command(BaseCommand):
         settings = self._settings(options)
         if not Pool.objects.filter(name=name).exists():
             settings = {"seconds": _SECONDS, "sizes": _SIZES, **settings}
+            if "model_names" not in settings and "driver" in settings:
+                settings["model_names"] = self._discovered(name, settings)
             for needed in ("driver", "slots", "model_names"):
                 if needed not in settings:
                     option = "models" if needed == "model_names" else needed
@@ -55,6 +60,24 @@ class Command(BaseCommand):
         self.stdout.write(f"The pool {name} was {'added' if is_new else 'updated'}.")
         if not no_test and not tell(self, Pool.objects.get(name=name)):
             sys.exit(1)
+
+    def _discovered(self, name: str, settings: dict[str, Any]) -> list[str]:
+        """Ask the server which models it has."""
+        fields = {
+            key: value for key, value in settings.items() if key not in {"key", "webhook_secret"}
+        }
+        pool = Pool(name=name, **fields)
+        pool.sealed_key = sealing.seal(settings.get("key", ""))
+        try:
+            models = registry.backend(pool.driver).health(orders.site_of(pool)).models
+        except (BackendError, KeyError) as error:
+            raise CommandError(
+                f"The server's models cannot be asked for: {error}. Name them: --models."
+            ) from error
+        if not models:
+            raise CommandError("The server does not say which models it has. Name them: --models.")
+        self.stdout.write(f"The server has: {', '.join(models)}.")
+        return list(models)
 
     def _settings(self, options: dict[str, Any]) -> dict[str, Any]:
         plain = {
