@@ -65,6 +65,7 @@ def _generate(order: Order, keeper: "_Keeper") -> str:
     except Stopped as stopped:
         return _stopped(order, stopped.reason)
     except BackendError as error:
+        _log(order, error)
         return _failed(order, error.kind, error.message)
     except (AttemptSuperseded, TransitionRefused) as refusal:
         return _refused(order, refusal)
@@ -80,6 +81,7 @@ def _hand_over(order: Order, backend: AsynchronousBackend) -> str:
     except BackendError as error:
         if error.kind is FailureKind.BACKEND_UNAVAILABLE:
             breakers.unanswered(order.site.pool, str(error))
+        _log(order, error)
         return _failed(order, error.kind, error.message)
     except Exception:
         logger.exception("attempt_broke", extra={"job": str(order.job_id)})
@@ -121,6 +123,18 @@ def _failed(order: Order, kind: FailureKind, message: str) -> str:
     except (AttemptSuperseded, TransitionRefused) as refusal:
         return _refused(order, refusal)
     return kind.value
+
+
+def _log(order: Order, error: BackendError) -> None:
+    logger.warning(
+        "backend_failed",
+        extra={
+            "job": str(order.job_id),
+            "pool": order.site.pool,
+            "kind": error.kind.value,
+            "detail": error.detail or error.message,
+        },
+    )
 
 
 def _refused(order: Order, refusal: Exception) -> str:

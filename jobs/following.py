@@ -121,6 +121,15 @@ def _ended(question: Question, said: Finished | Failed) -> None:
     if isinstance(said, Finished):
         _finish(question, said)
     else:
+        logger.warning(
+            "backend_failed",
+            extra={
+                "job": str(order.job_id),
+                "pool": order.site.pool,
+                "kind": said.kind.value,
+                "detail": said.detail or said.message,
+            },
+        )
         transitions.end_attempt(
             order.job_id,
             attempt=order.attempt,

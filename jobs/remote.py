@@ -8,6 +8,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -90,7 +91,7 @@ def adopt(order: Order, submitted: Submitted) -> bool:
         "pool": order.site.pool,
         "id": submitted.backend_job_id,
         "handle": connection.ops.adapt_json_value(dict(submitted.handle), None),
-        "node": submitted.node,
+        "node": submitted.node or _host(order.site.url),
         "lease": settings.LEASE_SECONDS,
         "first": _FIRST_QUESTION,
     }
@@ -118,3 +119,9 @@ def _note_sending(order: Order) -> datetime | None:
         )
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def _host(url: str) -> str:
+    """Name a server that does not name its machines by its own address."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or ""
