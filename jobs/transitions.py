@@ -123,7 +123,7 @@ class _Move:
     video_url: str = ""
     thumbnail_url: str = ""
     video_expires_at: datetime | None = None
-    # How the end was first learned; a repair says so by itself.
+    # How the end was first learned.
     learned_by: LearnedBy = LearnedBy.WORKER
     error_code: str = ""
     error_message: str = ""
@@ -298,8 +298,6 @@ def _moving(
             _checked(move)
         yield move
         if repair is not None:
-            if move.learned_by is LearnedBy.WORKER:
-                move.learned_by = LearnedBy.SWEEP
             recoveries.record(repair, job_id=job_id, attempt=attempt, led_to=move.to)
         _apply(_checked(move))
 
