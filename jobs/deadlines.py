@@ -7,7 +7,9 @@ from django.db import connection
 from jobs.models import Job
 
 _HAVE_PASSED: Final = """
-select (start_by <= now() and attempt = 0) is true or (finish_by <= now()) is true
+select (start_by <= now()) is true and not exists (select 1 from attempt
+        where attempt.job_id = job.id and attempt.started_at is not null)
+    or (finish_by <= now()) is true
 from job where id = %s
 """
 

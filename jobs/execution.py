@@ -77,7 +77,8 @@ def _generate(order: Order, keeper: "_Keeper") -> str:
 
 def _hand_over(order: Order, backend: AsynchronousBackend) -> str:
     try:
-        return "submitted" if remote.hand_over(order, backend) else "lease_lost"
+        if remote.hand_over(order, backend):
+            return "submitted"
     except BackendError as error:
         if error.kind is FailureKind.BACKEND_UNAVAILABLE:
             breakers.unanswered(order.site.pool, str(error))
@@ -86,6 +87,8 @@ def _hand_over(order: Order, backend: AsynchronousBackend) -> str:
     except Exception:
         logger.exception("attempt_broke", extra={"job": str(order.job_id)})
         return _failed(order, FailureKind.INTERNAL, FailureKind.INTERNAL.sentence)
+    # Nothing was sent: nobody waits for it any more, or a newer attempt owns the job.
+    return _stopped(order, StopReason.CANCELED)
 
 
 def _finished(order: Order, video: Video) -> str:

@@ -102,8 +102,7 @@ def _goes_on(question: Question, said: StillWaiting | StillRunning) -> None:
         return
     percent = None
     if isinstance(said, StillRunning):
-        if question.state == JobState.DISPATCHED:
-            transitions.start(order.job_id, attempt=order.attempt)
+        _start(question)
         percent = said.percent
     next_in = poll_policy.next_question(ran_for=question.ran_for, expected=question.expected)
     if not leases.answered(order.job_id, attempt=order.attempt, percent=percent, next_in=next_in):
@@ -141,11 +140,21 @@ def _ended(question: Question, said: Finished | Failed) -> None:
     COMPLETIONS.labels(pool=order.site.pool, learned_by=question.learned_by.value).inc()
 
 
+def _start(question: Question) -> None:
+    """Note that generation began, unless another answer did since this question was asked."""
+    if question.state != JobState.DISPATCHED:
+        return
+    try:
+        transitions.start(question.order.job_id, attempt=question.order.attempt)
+    except TransitionRefused as refusal:
+        if not refusal.already_there:
+            raise
+
+
 def _finish(question: Question, said: Finished) -> None:
     order, video = question.order, orders.published(question.order, said.video)
     try:
-        if question.state == JobState.DISPATCHED:
-            transitions.start(order.job_id, attempt=order.attempt)
+        _start(question)
         transitions.succeed(
             order.job_id, attempt=order.attempt, video=video, learned_by=question.learned_by
         )

@@ -22,7 +22,9 @@ _OURS: Final = "\x1f"
 # The same prompt and settings from a form within so many seconds are one job.
 _SAME_FORM_SECONDS: Final = 5.0
 # A request that says it was sent before is looked for so far back, seconds.
-_RESENT_SECONDS: Final = 120.0
+RESENT_SECONDS: Final = 120.0
+# Marks a claim that a retry made: its first try may still be on the way, and is then given that job.
+RETRY_MARK: Final = b"retry"
 
 _FORGET: Final = """
 delete from idempotency_key where (owner_id, key) in (
@@ -49,6 +51,9 @@ class Claim:
     content: str | None = None
     window: float = 0.0
     only_hopeful: bool = False
+    # Of a client that counts its retries: the first try, or a later one.
+    is_first_try: bool = False
+    is_retry: bool = False
 
     @classmethod
     def by_key(cls, key: str | None) -> Self:
@@ -60,7 +65,9 @@ class Claim:
         """Claim for a client that sends no key but counts its retries, as the OpenAI SDKs do."""
         return cls(
             content=f"{_OURS}sent:{request.fingerprint().hex()}",
-            window=_RESENT_SECONDS if count > 0 else 0.0,
+            window=RESENT_SECONDS if count > 0 else 0.0,
+            is_first_try=count == 0,
+            is_retry=count > 0,
         )
 
     @classmethod
@@ -102,6 +109,15 @@ def find(claim: Claim, *, request: VideoRequest, owner_id: UUID) -> Earlier | No
     if claim.content is not None and (found := _row(owner_id, claim.content)):
         return Earlier(job_id=JobId(found[0]), seconds_ago=found[2])
     return None
+
+
+def overtaken(claim: Claim, *, owner_id: UUID) -> None:
+    """Note that a first try came after its retry and was given its job: the next first try makes its own."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "update idempotency_key set fingerprint = '' where owner_id = %s and key = %s",
+            [owner_id, claim.content],
+        )
 
 
 def forget(*, limit: int) -> int:

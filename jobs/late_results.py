@@ -19,7 +19,8 @@ _KEEP: Final = f"""
 with kept as (
     insert into late_result (job_id, attempt, video_url, thumbnail_url)
     select id, %(attempt)s, %(video_url)s, %(thumbnail_url)s from job
-    where id = %(job)s and (state <> 'succeeded' or attempt <> %(attempt)s)
+    where id = %(job)s
+        and (attempt <> %(attempt)s or state not in ('succeeded', 'dispatched', 'running'))
     on conflict do nothing
     returning job_id
 ), seen as (

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -16,6 +17,8 @@ from jobs.backends.backend import Order, Site, Video
 from jobs.ids import JobId, OwnerId
 from jobs.models import Pool
 
+logger = logging.getLogger(__name__)
+
 # Of a job `j`, an attempt `a` and its pool `p`, in the order that `of_row` reads.
 COLUMNS: Final = """
     j.id, j.owner_id, a.number, j.prompt, j.model, j.seconds, j.size, j.seed,
@@ -26,7 +29,10 @@ COUNT: Final = COLUMNS.count(",") + 1
 
 
 def of_row(row: Sequence[Any]) -> Order:
-    """Make the order of one row that begins with COLUMNS. Raises sealing.CannotOpen."""
+    """Make the order of one row that begins with COLUMNS.
+
+    A secret that cannot be opened is left out: its server refuses us, and what waits for it goes on elsewhere.
+    """
     width, height = (int(side) for side in row[6].split("x"))
     job_id, attempt = JobId(row[0]), row[2]
     return Order(
@@ -44,8 +50,8 @@ def of_row(row: Sequence[Any]) -> Order:
             driver=row[9],
             profile=row[10],
             url=row[11],
-            key=sealing.unseal(row[12]),
-            webhook_secret=sealing.unseal(row[13]),
+            key=_opened(row[12], pool=row[8]),
+            webhook_secret=_opened(row[13], pool=row[8]),
             result_hosts=tuple(row[14]),
         ),
         submitted_at=row[15],
@@ -97,6 +103,14 @@ def published(order: Order, video: Video) -> Video:
     return replace(
         video, url=settings.PUBLIC_URL + reverse("job_video", args=[order.job_id, order.attempt])
     )
+
+
+def _opened(sealed: str, *, pool: str) -> str:
+    try:
+        return sealing.unseal(sealed)
+    except sealing.CannotOpen as error:
+        logger.error("secret_not_opened", extra={"pool": pool, "reason": str(error)})
+        return ""
 
 
 def _mark(job_id: UUID, attempt: int) -> str:

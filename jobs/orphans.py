@@ -8,7 +8,7 @@ import logging
 from dataclasses import replace
 from typing import Any, Final
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from jobs import late_results, orders, remote_ids
 from jobs.backends import registry
@@ -55,6 +55,10 @@ join attempt a on a.job_id = o.job_id and a.number = o.attempt
 join pool p on p.name = a.pool
 order by o.id
 """
+_CLOSE_OF_REMOVED_POOLS: Final = """
+update orphan set outcome = 'unknown', due_at = null
+where due_at <= now() and not exists (select 1 from pool where pool.name = orphan.pool)
+"""
 _CLOSE: Final = "update orphan set outcome = %s, due_at = null where id = %s"
 _NAME: Final = "update orphan set backend_job_id = %s, handle = %s where id = %s"
 
@@ -87,9 +91,20 @@ def record(order: Order, *, reason: str) -> bool:
 def stop_due(*, limit: int) -> int:
     """Look for and stop what is due; say how many were closed."""
     with connection.cursor() as cursor:
+        cursor.execute(_CLOSE_OF_REMOVED_POOLS)
         cursor.execute(_CLAIM, {"limit": limit, "pause": _FIRST_PAUSE})
         rows = cursor.fetchall()
-    return sum(_stop(row) for row in rows)
+    return sum(_guarded(row) for row in rows)
+
+
+def _guarded(row: tuple[Any, ...]) -> bool:
+    try:
+        return _stop(row)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("orphan_not_stopped", extra={"job": str(row[0])})
+        return False
 
 
 def _stop(row: tuple[Any, ...]) -> bool:

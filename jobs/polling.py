@@ -16,7 +16,6 @@ from jobs import orders
 from jobs.backends import registry
 from jobs.backends.backend import AsynchronousBackend, BackendError
 from jobs.questions import PER_REQUEST, Answer, Batch, Deferred, Found, Question, Said, plan
-from jobs.sealing import CannotOpen
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +130,7 @@ def _claim(busy: Counter[str]) -> tuple[list[Batch], list[Answer]]:
             if limit <= 0:
                 continue
             cursor.execute(_CLAIM, {"pool": pool, "limit": limit, "claim": _CLAIMED_FOR})
-            questions = [found for row in cursor.fetchall() if (found := _question(row))]
+            questions = [_question(row) for row in cursor.fetchall()]
             if is_open:
                 answered += _silence(questions, _OPEN, counts_request=False)
                 continue
@@ -145,17 +144,12 @@ def _claim(busy: Counter[str]) -> tuple[list[Batch], list[Answer]]:
     return batches, answered
 
 
-def _question(row: tuple[Any, ...]) -> Question | None:
-    try:
-        order = orders.of_row(row)
-    except CannotOpen as error:
-        logger.error("secret_not_opened", extra={"pool": row[8], "reason": str(error)})
-        return None
+def _question(row: tuple[Any, ...]) -> Question:
     state, is_unwanted, is_stop_asked, is_hinted, ran_for, expected, silent_for = row[
         orders.COUNT :
     ]
     return Question(
-        order=order,
+        order=orders.of_row(row),
         state=state,
         is_unwanted=is_unwanted,
         is_stop_asked=is_stop_asked,
@@ -175,6 +169,9 @@ def _ask(batch: Batch) -> list[Answer]:
         told = backend.look_at_many([one.order for one in batch.questions])
     except BackendError as error:
         return _silence(batch.questions, str(error), counts_request=True)
+    except Exception as bug:
+        logger.exception("driver_broke", extra={"pool": batch.pool})
+        return _silence(batch.questions, f"The driver broke: {bug!r}", counts_request=True)
     return [
         Answer(
             question=one,
@@ -197,6 +194,9 @@ def _ask_alone(backend: AsynchronousBackend, question: Question) -> Answer:
             said = backend.look(order)
     except BackendError as error:
         return Answer(question=question, said=None, reason=str(error))
+    except Exception as bug:
+        logger.exception("driver_broke", extra={"pool": order.site.pool})
+        return Answer(question=question, said=None, reason=f"The driver broke: {bug!r}")
     return Answer(question=question, said=said)
 
 

@@ -223,7 +223,6 @@ def _rows(statement: str) -> list[tuple[Any, ...]]:
                     "expired",
                     "invalid_request",
                     "content_policy",
-                    "not_picked_up",
                     "worker_stopped",
                 ],
                 "moves": _LOOK_BACK,

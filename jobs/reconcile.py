@@ -40,8 +40,12 @@ _FAILURES: Final = {
 _GOES_ON: Final = "It goes to another one; you are not charged twice."
 
 
-def recover(job_id: JobId, *, attempt: int, is_taken: bool, jitter: float) -> bool:
+def recover(
+    job_id: JobId, *, attempt: int, is_taken: bool, jitter: float, away: set[str] | None = None
+) -> bool:
     """End an attempt whose lease ran out, by what its backend says; say whether it was ended here.
+
+    `away` names pools whose server does not answer: they are not asked, and one that is found silent joins.
 
     An attempt that no worker took has no backend to ask. One that its backend still works on, without
     anybody here, keeps its slot: the lease is renewed. So does one whose asynchronous server is away, until
@@ -52,7 +56,12 @@ def recover(job_id: JobId, *, attempt: int, is_taken: bool, jitter: float) -> bo
         return False
     if not is_taken:
         return bring(order, None, cause=Cause.NEVER_PICKED_UP, truth=Truth.NOT_ASKED, jitter=jitter)
-    order, sighting, truth = ask(order)
+    if away is not None and order.site.pool in away and _is_remote(order):
+        sighting, truth = None, Truth.UNREACHABLE
+    else:
+        order, sighting, truth = ask(order)
+    if truth is Truth.UNREACHABLE and away is not None:
+        away.add(order.site.pool)
     if isinstance(sighting, StillWaiting | StillRunning):
         percent = sighting.percent if isinstance(sighting, StillRunning) else None
         leases.answered(job_id, attempt=attempt, percent=percent)
@@ -103,6 +112,9 @@ def ask(order: Order) -> tuple[Order, Sighting | None, Truth]:
         logger.warning(
             "backend_gave_no_answer", extra={"pool": order.site.pool, "reason": str(error)}
         )
+        return order, None, Truth.UNREACHABLE
+    except Exception:
+        logger.exception("driver_broke", extra={"pool": order.site.pool})
         return order, None, Truth.UNREACHABLE
     return order, sighting, _TRUTHS[type(sighting)]
 

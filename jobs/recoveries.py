@@ -9,15 +9,22 @@ from jobs.ids import JobId
 from jobs.models import Cause, Truth
 from jobs.states import JobState
 
-# The lease is still there: it says when the attempt was last well, and where it ran.
+# The lease is still there: it says when the attempt was last well, and where it ran. It is read again under
+# its lock: since the sweep read it, a worker may have taken the attempt or renewed the lease.
 _RECORD: Final = """
+with held as (
+    select * from lease where job_id = %(job)s and attempt = %(attempt)s
+        and (%(cause)s not in ('silent_worker', 'never_picked_up') or expires_at < now())
+        and (%(cause)s <> 'never_picked_up' or picked_up_at is null)
+    for update
+)
 insert into recovery (job_id, attempt, cause, truth, pool, worker, node, stuck_since, led_to)
 select a.job_id, a.number, %(cause)s, %(truth)s, a.pool, a.worker, a.node,
     case when %(cause)s = 'silent_worker'
-        then lease.expires_at - make_interval(secs => %(lease)s)
+        then held.expires_at - make_interval(secs => %(lease)s)
         else coalesce(a.started_at, a.granted_at) end,
     %(led_to)s
-from attempt a join lease on lease.job_id = a.job_id
+from attempt a join held on held.job_id = a.job_id
 where a.job_id = %(job)s and a.number = %(attempt)s
 """
 
@@ -32,8 +39,8 @@ class Repair:
     lease_seconds: float
 
 
-def record(repair: Repair, *, job_id: JobId, attempt: int, led_to: JobState) -> None:
-    """Write the repair of an attempt that still holds its lease."""
+def record(repair: Repair, *, job_id: JobId, attempt: int, led_to: JobState) -> bool:
+    """Write the repair of an attempt that still holds its lease; false when its cause is no more."""
     with connection.cursor() as cursor:
         cursor.execute(
             _RECORD,
@@ -46,3 +53,4 @@ def record(repair: Repair, *, job_id: JobId, attempt: int, led_to: JobState) -> 
                 "led_to": led_to.value,
             },
         )
+        return bool(cursor.rowcount == 1)

@@ -25,7 +25,10 @@ _NOTE_SENDING: Final = """
 with held as (
     update lease set expires_at = now() + make_interval(secs => %(lease)s), answered_at = now(),
         poll_at = now() + make_interval(secs => %(lease)s)
-    where job_id = %(job)s and attempt = %(attempt)s returning job_id, attempt
+    from job
+    where lease.job_id = %(job)s and lease.attempt = %(attempt)s and job.id = lease.job_id
+        and job.cancel_requested_at is null and (job.finish_by is null or job.finish_by > now())
+    returning lease.job_id, lease.attempt
 )
 update attempt set submitted_at = now() from held
 where attempt.job_id = held.job_id and attempt.number = held.attempt
@@ -60,7 +63,7 @@ _ASK_SOON: Final = (
 
 
 def hand_over(order: Order, backend: AsynchronousBackend) -> bool:
-    """Send an order that was just picked up; say whether the attempt still owned its slot.
+    """Send an order that was just picked up; say whether it was wanted, and the attempt owned its slot.
 
     An answer that did not come leaves the order to the poller, which looks for it. Raises BackendError
     when the server certainly did not take it.

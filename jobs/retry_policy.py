@@ -32,13 +32,17 @@ class GiveUp:
 
 
 def after(
-    failure: FailureKind, *, failed_count: int, max_attempts: int, jitter: float
+    failure: FailureKind, *, attempt: int, failed_count: int, max_attempts: int, jitter: float
 ) -> RetryAfter | GiveUp:
     """Decide what follows a failed attempt.
 
-    `failed_count` counts the attempts that used up a try, this one included; `jitter` is in
-    [0, 1) and spreads the delay over its whole range ("full jitter", AWS Architecture Blog).
+    `attempt` is the number of the one that ended, `failed_count` counts those that used up a try, this
+    one included; `jitter` is in [0, 1) and spreads the delay over its whole range ("full jitter", AWS
+    Architecture Blog).
     """
+    if failure is FailureKind.NOT_PICKED_UP:
+        # At once the first time; a pool without workers must not take the same job again and again.
+        return RetryAfter(seconds=min(LONGEST_DELAY, 2.0 ** min(attempt, 10) - 2))
     if not failure.counts:
         return RetryAfter(seconds=0.0)
     if not failure.is_retryable or failed_count >= max_attempts:

@@ -3,7 +3,7 @@
 import json
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Final
 from uuid import UUID
 
@@ -34,14 +34,21 @@ _KEYED: Final = """, keyed as (
 )"""
 _SAME: Final = """, same as (
     insert into idempotency_key as earlier (owner_id, key, fingerprint, job_id)
-    select owner_id, %(content)s, %(fingerprint)s, %(job)s from room
-    on conflict (owner_id, key) do update
-        set job_id = excluded.job_id, created_at = excluded.created_at
-        where earlier.created_at <= now() - make_interval(secs => %(window)s)
+    select owner_id, %(content)s, %(content_mark)s, %(job)s from room
+    on conflict (owner_id, key) do update set job_id = excluded.job_id,
+        created_at = excluded.created_at, fingerprint = excluded.fingerprint
+        where case when %(window)s > 0
+                then earlier.created_at <= now() - make_interval(secs => %(window)s)
+                else not %(is_first_try)s or earlier.fingerprint <> %(retry_mark)s
+                    or earlier.created_at <= now() - make_interval(secs => %(resent)s) end
             or (%(only_hopeful)s and exists (select 1 from job where job.id = earlier.job_id
                 and job.state in ('failed', 'canceled', 'expired')))
     returning job_id
 )"""
+# Counted only while the account was locked by an earlier statement: then no job of the owner can end between
+# this count and the limit's check, which would be made with a newer row than the count.
+_RUNNING: Final = "(select count(*) from lease where lease.owner_id = %(owner)s)"
+_LOCK_ACCOUNT: Final = "select 1 from account where owner_id = %s for no key update"
 _SUBMIT: Final = f"""
 with room as materialized (
     select a.owner_id, a.tier_id, line.id as line_id
@@ -49,8 +56,7 @@ with room as materialized (
     join tier t on t.name = a.tier_id
     join line on line.tier_id = a.tier_id and line.kind = %(model)s
     where a.owner_id = %(owner)s and a.balance >= %(credits)s
-        and (t.queued_limit is null or a.live_count < t.queued_limit
-            + (select count(*) from lease where lease.owner_id = %(owner)s))
+        and (t.queued_limit is null or a.live_count < t.queued_limit + /*running*/)
     for no key update of a
 )/*claims*/, entered as (
     select room.* from room /*claimed*/
@@ -123,6 +129,8 @@ def submit(
         SUBMISSIONS.labels(tier=tier, outcome="accepted").inc()
         return Accepted(job_id=job_id, is_replay=False)
     if earlier := idempotency.find(claim, request=request, owner_id=owner_id):
+        if claim.is_first_try:
+            idempotency.overtaken(claim, owner_id=owner_id)
         return Accepted(job_id=earlier.job_id, is_replay=True, seconds_ago=earlier.seconds_ago)
     if has_room:
         raise AssertionError("A submission found room and was neither entered nor a replay.")
@@ -159,13 +167,23 @@ def _enter(
     claim: Claim,
     retry_of: UUID | None,
 ) -> tuple[int, int, str]:
+    execute = partial(
+        _execute, request, job_id=job_id, owner_id=owner_id, claim=claim, retry_of=retry_of
+    )
     # Two claims must both hold or neither: only then is there something to take back.
     has_two = claim.key is not None and claim.content is not None
     try:
         with transaction.atomic() if has_two else nullcontext():
-            found = _execute(
-                request, job_id=job_id, owner_id=owner_id, claim=claim, retry_of=retry_of
-            )
+            found = execute(counts_running=False)
+            if has_two and not found[1]:
+                transaction.set_rollback(True)
+        if found[0]:
+            return found
+        # Jobs that run leave their places in line; only an account near its limit pays for counting them.
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(_LOCK_ACCOUNT, [owner_id])
+            found = execute(counts_running=True)
             if has_two and not found[1]:
                 transaction.set_rollback(True)
     except IntegrityError as error:
@@ -183,10 +201,15 @@ def _execute(
     owner_id: UUID,
     claim: Claim,
     retry_of: UUID | None,
+    counts_running: bool,
 ) -> tuple[int, int, str]:
     with connection.cursor() as cursor:
         cursor.execute(
-            _statement(has_key=claim.key is not None, has_content=claim.content is not None),
+            _statement(
+                has_key=claim.key is not None,
+                has_content=claim.content is not None,
+                counts_running=counts_running,
+            ),
             {
                 "owner": owner_id,
                 "job": job_id,
@@ -194,6 +217,10 @@ def _execute(
                 "content": claim.content,
                 "window": claim.window,
                 "only_hopeful": claim.only_hopeful,
+                "is_first_try": claim.is_first_try,
+                "content_mark": idempotency.RETRY_MARK if claim.is_retry else b"",
+                "retry_mark": idempotency.RETRY_MARK,
+                "resent": idempotency.RESENT_SECONDS,
                 "fingerprint": request.fingerprint(),
                 "prompt": request.prompt,
                 "model": request.model,
@@ -214,12 +241,15 @@ def _execute(
 
 
 @cache
-def _statement(*, has_key: bool, has_content: bool) -> str:
+def _statement(*, has_key: bool, has_content: bool, counts_running: bool) -> str:
     claims = (_KEYED if has_key else "") + (_SAME if has_content else "")
     names = [name for name, has in (("keyed", has_key), ("same", has_content)) if has]
     claimed = " and ".join(f"exists (select 1 from {name})" for name in names)
-    return _SUBMIT.replace("/*claims*/", claims).replace(
-        "/*claimed*/", f"where {claimed}" if claimed else ""
+    running = _RUNNING if counts_running else "0"
+    return (
+        _SUBMIT.replace("/*running*/", running)
+        .replace("/*claims*/", claims)
+        .replace("/*claimed*/", f"where {claimed}" if claimed else "")
     )
 
 
@@ -234,7 +264,14 @@ def _refusal(request: VideoRequest, *, owner_id: UUID) -> QuotaExceeded:
             message=f"This video costs {request.credits:,} credits and {account.balance:,} are left.",
         )
     SUBMISSIONS.labels(tier=account.tier_id, outcome="queue_full").inc()
-    limit = account.tier.queued_limit or 0
+    limit = account.tier.queued_limit
+    if limit is None:
+        return QuotaExceeded(
+            limit="moment",
+            value=0,
+            message="There was no room a moment ago. Send it again.",
+            retry_after_seconds=1,
+        )
     return QuotaExceeded(
         limit="queued",
         value=limit,

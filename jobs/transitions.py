@@ -145,7 +145,7 @@ def succeed(
     repair: Repair | None = None,
     learned_by: LearnedBy = LearnedBy.WORKER,
 ) -> None:
-    """Record the finished video and charge it once. Refused if a newer attempt owns the job."""
+    """Record the finished video, also one after the time to finish, and charge it once. Fenced."""
     with _moving(
         job_id, to=JobState.SUCCEEDED, cause="backend", attempt=attempt, repair=repair
     ) as move:
@@ -186,6 +186,7 @@ def end_attempt(
             return
         decision = retry_policy.after(
             failure,
+            attempt=job.attempt,
             failed_count=job.failed_count,
             max_attempts=settings.MAX_ATTEMPTS,
             jitter=jitter,
@@ -297,8 +298,10 @@ def _moving(
         if to is not None:
             _checked(move)
         yield move
-        if repair is not None:
-            recoveries.record(repair, job_id=job_id, attempt=attempt, led_to=move.to)
+        if repair is not None and not recoveries.record(
+            repair, job_id=job_id, attempt=attempt, led_to=move.to
+        ):
+            raise TransitionRefused(job_id=job_id, current=job.state, wanted=move.to)
         _apply(_checked(move))
 
 

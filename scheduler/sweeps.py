@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from jobs import idempotency, inbox, ledger, orphans, reconcile, transitions
 from jobs.errors import JobMissing, TransitionRefused
@@ -21,6 +22,8 @@ _BATCHES: Final = 20
 _ASK_AGAIN_AFTER: Final = 30.0
 # Orphans looked for in one go: each may wait for a server.
 _ORPHANS: Final = 20
+# What waits in a server's own line is given up only after so many times what is hopeless.
+_WAITING_STRETCH: Final = 4.0
 # Messages of backends are kept for so many seconds.
 _MESSAGES_KEPT: Final = 7 * 86_400.0
 
@@ -31,7 +34,8 @@ order by expires_at, job_id limit %s
 """
 _LONG: Final = """
 select lease.job_id, lease.attempt, job.estimate, r.count, r.p99,
-    extract(epoch from now() - coalesce(a.started_at, lease.picked_up_at))::float8
+    extract(epoch from now() - coalesce(a.started_at, lease.picked_up_at))::float8,
+    a.started_at is not null
 from lease
 join job on job.id = lease.job_id
 join attempt a on a.job_id = lease.job_id and a.number = lease.attempt
@@ -44,9 +48,12 @@ where lease.job_id > %(after)s and lease.expires_at >= now()
 order by lease.job_id limit %(limit)s
 """
 _PAST_START: Final = """
-select id from job where state = 'queued' and start_by <= now() and attempt = 0
+select id from job where state = 'queued' and start_by <= now()
+    and not exists (select 1 from attempt
+        where attempt.job_id = job.id and attempt.started_at is not null)
 order by start_by limit %s
 """
+_AWAY: Final = "select name from pool where breaker_until > now()"
 _PAST_FINISH: Final = """
 select id from job where finished_at is null and finish_by <= now() and state = 'queued'
 order by finish_by limit %s
@@ -109,12 +116,20 @@ _FIRST: Final = ("-infinity", "00000000-0000-0000-0000-000000000000")
 def rescue_silent_workers(jitter: Callable[[], float]) -> int:
     """Recover attempts whose lease ran out: their worker died, hangs, or never took them."""
     rescued, after = 0, _FIRST
+    away = {name for (name,) in _rows(_AWAY, [])}
     for _ in range(_BATCHES):
         rows = _rows(_SILENT, [*after, _BATCH])
         for expires_at, job_id, attempt, is_taken in rows:
             after = (expires_at, str(job_id))
-            rescued += reconcile.recover(
-                job_id, attempt=attempt, is_taken=is_taken, jitter=jitter()
+            rescued += _guarded(
+                partial(
+                    reconcile.recover,
+                    job_id,
+                    attempt=attempt,
+                    is_taken=is_taken,
+                    jitter=jitter(),
+                    away=away,
+                )
             )
         if len(rows) < _BATCH:
             break
@@ -134,16 +149,21 @@ def question_long_runs(jitter: Callable[[], float]) -> int:
                 "limit": _BATCH,
             },
         )
-        for job_id, attempt, estimate, count, p99, ran_for in rows:
+        for job_id, attempt, estimate, count, p99, ran_for, has_started in rows:
             after = str(job_id)
             learned = None if count is None else run_times.Learned(count=count, p99=p99)
             patience = run_times.patience(learned, estimate=estimate)
+            # In a server's own line it does not run too long; it waits.
+            stretch = 1.0 if has_started else _WAITING_STRETCH
             if ran_for > patience.question:
-                ended += reconcile.question(
-                    job_id,
-                    attempt=attempt,
-                    is_hopeless=ran_for > patience.give_up,
-                    jitter=jitter(),
+                ended += _guarded(
+                    partial(
+                        reconcile.question,
+                        job_id,
+                        attempt=attempt,
+                        is_hopeless=ran_for > stretch * patience.give_up,
+                        jitter=jitter(),
+                    )
                 )
         if len(rows) < _BATCH:
             break
@@ -216,6 +236,17 @@ def stop_orphans() -> int:
 def forget_messages() -> int:
     """Drop old webhooks of backends."""
     return inbox.forget(older_than_seconds=_MESSAGES_KEPT, limit=_BATCH * _BATCHES)
+
+
+def _guarded(repair: Callable[[], bool]) -> bool:
+    """Repair one row; one that cannot be repaired must not keep the others from it."""
+    try:
+        return repair()
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("repair_broke")
+        return False
 
 
 def _rows(statement: str, values: Any) -> list[tuple[Any, ...]]:

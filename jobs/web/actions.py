@@ -1,5 +1,6 @@
 """What a person does on the pages: submit, cancel, retry. Each answers a page, or JSON to an open one."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from uuid import UUID
@@ -24,8 +25,8 @@ from jobs.shield import submit_wait
 from jobs.web import fragments, pages
 from jobs.web.forms import Composer
 
-# A form's token is 22 characters; a longer one is not ours.
-_LONGEST_TOKEN = 64
+# What our forms carry; anything else claims nothing.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def submit(request: HttpRequest) -> HttpResponse:
@@ -38,7 +39,7 @@ def submit(request: HttpRequest) -> HttpResponse:
     try:
         wanted = requests.read({name: request.POST.get(name) for name in fields})
         claim = Claim.by_form(
-            request.POST.get("token", "")[:_LONGEST_TOKEN],
+            _token(request),
             wanted,
             is_another_take=request.POST.get("another_take") == "1",
         )
@@ -107,6 +108,11 @@ def _with_new_token(request: HttpRequest) -> Composer:
     data = request.POST.copy()
     data["token"] = secrets.token_urlsafe(16)
     return Composer(data)
+
+
+def _token(request: HttpRequest) -> str:
+    token = request.POST.get("token", "")
+    return token if _TOKEN.fullmatch(token) else ""
 
 
 def _agreed_fee(request: HttpRequest) -> int:

@@ -26,7 +26,8 @@ LIVENESS: Final[tuple[tuple[str, str, str], ...]] = (
         """
         select id, start_by, finish_by from job where state = 'queued'
             and (finish_by < now() - make_interval(secs => %(grace)s)
-                or (attempt = 0 and start_by < now() - make_interval(secs => %(grace)s)))
+                or (start_by < now() - make_interval(secs => %(grace)s) and not exists (select 1 from attempt
+                    where attempt.job_id = job.id and attempt.started_at is not null)))
         """,
     ),
     (

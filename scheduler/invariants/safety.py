@@ -257,6 +257,14 @@ SAFETY: Final[tuple[tuple[str, str, str], ...]] = (
         """,
     ),
     (
+        "notice_tells_the_end",
+        "A notice says what its job became, and only once it did.",
+        """
+        select n.subject_id, n.name, job.state from notification n join job on job.id = n.subject_id
+        where n.name like 'job.%%' and n.name <> 'job.' || job.state
+        """,
+    ),
+    (
         "one_notice",
         "A job's end is noticed at most once.",
         """

@@ -57,19 +57,19 @@ class ScriptedServer:
 
     def candidates(self, order: Order) -> Sequence[Submitted]:
         self.asked.append("find")
-        if isinstance(self.sighting, BackendError):
+        if isinstance(self.sighting, Exception):
             raise self.sighting
         return [self.found] if self.found else []
 
     def look(self, order: Order) -> Sighting:
         self.asked.append("look")
-        if isinstance(self.sighting, BackendError):
+        if isinstance(self.sighting, Exception):
             raise self.sighting
         return self.sighting
 
     def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
         self.asked.append("look_at_many")
-        if isinstance(self.sighting, BackendError):
+        if isinstance(self.sighting, Exception):
             raise self.sighting
         if isinstance(self.sighting, Gone):
             return {}
@@ -90,7 +90,7 @@ class ScriptedServer:
 
     def health(self, site: Site) -> Health:
         self.asked.append("health")
-        if isinstance(self.sighting, BackendError):
+        if isinstance(self.sighting, Exception):
             raise self.sighting
         return Health(models=self.models)
 

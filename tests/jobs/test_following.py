@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
+from jobs import following, polling
 from jobs.backends.backend import (
     Failed,
     Finished,
@@ -14,7 +15,7 @@ from jobs.backends.backend import (
     Video,
 )
 from jobs.failures import FailureKind
-from jobs.models import Attempt, Job, Lease, Orphan, Pool, Recovery
+from jobs.models import Attempt, Job, LateResult, Lease, Orphan, Pool, Recovery
 from scheduler import dispatch, invariants
 from tests.factories import VIDEO, ann, queued
 from tests.jobs.servers import (
@@ -226,3 +227,36 @@ def test_what_a_list_does_not_name_is_asked_after_alone_before_it_is_lost(
 
     assert (not_named, server.asked.count("look")) == (0, 3)
     assert Job.objects.filter(state="queued").count() == 3
+
+
+def test_two_answers_to_questions_asked_at_the_same_time_are_one_end_and_nothing_late(
+    server: ScriptedServer,
+) -> None:
+    job = handed_over(ann())
+    Pool.objects.update(polled_until="2020-01-01T00:00:00Z", polls_per_second=100)
+    Lease.objects.update(poll_at="2020-01-01T00:00:00Z")
+    poller = polling.Poller()
+    answers = []
+    for sighting in (StillRunning(percent=10), Finished(video=VIDEO)):
+        server.sighting = sighting
+        Lease.objects.update(poll_at="2020-01-01T00:00:00Z")
+        poller.claim()
+        while poller.is_busy:
+            answers += poller.answers(timeout=1.0)
+    poller.close()
+
+    for answer in answers:
+        following.follow(answer)
+
+    assert _fresh(job).state == "succeeded"
+    assert not LateResult.objects.exists()
+
+
+def test_a_driver_that_breaks_keeps_nobody_else_waiting(server: ScriptedServer) -> None:
+    handed_over(ann())
+    server.sighting = KeyError("status")  # type: ignore[assignment]  # a bug of ours
+
+    answers = poll()
+
+    assert [answer.said for answer in answers] == [None]
+    assert "KeyError" in answers[0].reason

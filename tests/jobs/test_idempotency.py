@@ -238,3 +238,11 @@ def test_a_new_month_s_credits_are_there_at_the_first_submission() -> None:
     _forget_grants()
 
     assert submit(owner).is_replay is False
+
+
+def test_a_first_try_that_comes_after_its_retry_is_given_its_job_once() -> None:
+    owner = ann()
+    retry, first, another = (_sent(owner, count) for count in (1, 0, 0))
+
+    assert (first.job_id, first.is_replay) == (retry.job_id, True)
+    assert another.job_id != retry.job_id

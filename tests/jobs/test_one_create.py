@@ -18,7 +18,7 @@ from jobs.backends.backend import (
 )
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.models import Attempt, Job, LateResult, Lease, Orphan
+from jobs.models import Attempt, Job, LateResult, Lease, Orphan, Pool
 from tests.factories import VIDEO, ann, dispatched, second_attempt
 from tests.jobs.servers import (
     SILENCE,
@@ -259,3 +259,23 @@ def test_a_poller_that_dies_with_a_question_leaves_it_to_the_next(server: Script
     Lease.objects.update(poll_at=F("poll_at") - timedelta(seconds=21))
 
     assert len(poll(due=False)) == 1
+
+
+def test_what_nobody_wants_any_more_is_not_sent(server: ScriptedServer) -> None:
+    owner = ann()
+    job = dispatched(owner)
+    transitions.cancel(JobId(job.id), owner_id=owner.id)
+
+    hand_over(job)
+
+    assert (_fresh(job).state, server.asked) == ("canceled", [])
+
+
+def test_an_orphan_of_a_pool_that_is_gone_is_closed(server: ScriptedServer) -> None:
+    job = _orphan(server)
+    transitions.cancel(JobId(job.id), owner_id=job.owner_id)
+    Pool.objects.all().delete()
+
+    orphans.stop_due(limit=10)
+
+    assert Orphan.objects.get().outcome == "unknown"

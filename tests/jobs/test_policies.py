@@ -12,13 +12,16 @@ from jobs.states import JobState
     "failure", [FailureKind.INVALID_REQUEST, FailureKind.CONTENT_POLICY], ids=str
 )
 def test_what_only_its_author_can_change_is_not_tried_again(failure: FailureKind) -> None:
-    assert retry_policy.after(failure, failed_count=1, max_attempts=3, jitter=0.5) == GiveUp()
+    assert (
+        retry_policy.after(failure, attempt=1, failed_count=1, max_attempts=3, jitter=0.5)
+        == GiveUp()
+    )
 
 
 def test_a_poison_job_ends_after_its_attempts() -> None:
     decisions = [
         retry_policy.after(
-            FailureKind.WORKER_LOST, failed_count=count, max_attempts=3, jitter=0.999
+            FailureKind.WORKER_LOST, attempt=1, failed_count=count, max_attempts=3, jitter=0.999
         )
         for count in (1, 2, 3)
     ]
@@ -30,7 +33,7 @@ def test_a_delay_grows_and_stays_below_a_minute() -> None:
     delays = []
     for count in range(1, 12):
         decision = retry_policy.after(
-            FailureKind.BACKEND_ERROR, failed_count=count, max_attempts=99, jitter=0.999
+            FailureKind.BACKEND_ERROR, attempt=1, failed_count=count, max_attempts=99, jitter=0.999
         )
         assert isinstance(decision, RetryAfter)
         delays.append(decision.seconds)
@@ -41,7 +44,7 @@ def test_a_delay_grows_and_stays_below_a_minute() -> None:
 
 def test_a_worker_that_was_stopped_costs_no_attempt() -> None:
     decision = retry_policy.after(
-        FailureKind.WORKER_STOPPED, failed_count=3, max_attempts=3, jitter=0.5
+        FailureKind.WORKER_STOPPED, attempt=1, failed_count=3, max_attempts=3, jitter=0.5
     )
 
     assert decision == RetryAfter(seconds=0.0)
@@ -123,3 +126,14 @@ def test_larger_frames_cost_more(size: tuple[int, int], price: int) -> None:
     width, height = size
 
     assert credit_policy.price(seconds=4, width=width, height=height, credits_per_second=1) == price
+
+
+def test_an_attempt_that_nobody_took_comes_back_at_once_and_then_less_and_less_soon() -> None:
+    delays = [
+        retry_policy.after(
+            FailureKind.NOT_PICKED_UP, attempt=attempt, failed_count=0, max_attempts=3, jitter=0.5
+        )
+        for attempt in (1, 2, 3, 40)
+    ]
+
+    assert delays == [retry_policy.RetryAfter(seconds=seconds) for seconds in (0, 2, 6, 60)]

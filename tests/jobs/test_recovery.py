@@ -1,6 +1,6 @@
 """Stuck attempts: found, asked after, recovered, and written down."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -257,3 +257,43 @@ def test_a_worker_vouches_for_what_runs_in_it(serve: Serve) -> None:
 
     assert _question() == 0
     assert Job.objects.get(id=job.id).state == "running"
+
+
+def test_one_row_that_cannot_be_repaired_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner = ann()
+    first, second = silent(owner), silent(owner)
+    recover = reconcile.recover
+
+    def sometimes(job_id: JobId, **rest: Any) -> bool:
+        if job_id == first.id:
+            raise KeyError("a bug")
+        return recover(job_id, **rest)
+
+    monkeypatch.setattr(reconcile, "recover", sometimes)
+
+    assert _rescue() == 1
+    assert Job.objects.get(id=second.id).state == "queued"
+
+
+def test_an_attempt_that_was_taken_since_the_sweep_read_it_goes_on() -> None:
+    job = dispatched(ann())
+    leases.pick_up(JobId(job.id), attempt=1, worker="gpu.preview@gpu-7")
+
+    ended = reconcile.recover(JobId(job.id), attempt=1, is_taken=False, jitter=0)
+
+    assert not ended
+    assert Job.objects.get(id=job.id).state == "dispatched"
+    assert not Recovery.objects.exists()
+
+
+def test_a_server_that_is_silent_is_asked_once_in_a_sweep(serve: Serve) -> None:
+    owner = ann()
+    for _ in range(2):
+        silent(owner)
+    server = serve(BackendError(FailureKind.BACKEND_UNAVAILABLE, "No route."))
+
+    _rescue()
+
+    assert server.asked == 1

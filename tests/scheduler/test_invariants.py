@@ -53,6 +53,7 @@ CORRUPTIONS = {
     " where r.job_id = attempt.job_id and r.attempt = attempt.number)",
     "retry_of_an_ended_job": "update job set retry_of = (select id from job"
     " where state = 'succeeded') where state = 'running'",
+    "notice_tells_the_end": "update notification set name = 'job.expired'",
     "one_notice": "insert into notification (event_id, owner_id, name, subject_id, payload)"
     " select event_id + 1000, owner_id, name, subject_id, payload from notification",
     "key_of_the_job": "update idempotency_key set key = 'another'",

@@ -10,6 +10,7 @@ from scheduler import sweeps
 from tests.factories import (
     VIDEO,
     ann,
+    dispatched,
     expire_lease,
     learned,
     past_deadline,
@@ -94,3 +95,14 @@ def test_a_thousand_rows_of_history_do_not_hide_a_stuck_one() -> None:
         expire_lease(job_id)
 
     assert sweeps.rescue_silent_workers(lambda: 0.5) == 250
+
+
+def test_a_time_to_start_holds_also_after_a_grant_that_nobody_took() -> None:
+    job = dispatched(ann())
+    expire_lease(job.id)
+    sweeps.rescue_silent_workers(lambda: 0.0)
+    past_deadline(job.id, field="start_by")
+
+    sweeps.expire_waiting()
+
+    assert Job.objects.get(id=job.id).state == "expired"
