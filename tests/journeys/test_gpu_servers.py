@@ -1,0 +1,363 @@
+"""Jobs of the running stack on reference GPU servers that are slow to tell, forget, repeat themselves and lie."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.gpu import FakeGpu
+from tests.stack import ROOT, RunningStack
+
+_TIER = "enterprise"
+_STRANGER = "pro"
+_SLOTS = 2
+# GPU-seconds for each second of video.
+_SPEED = 0.3
+_PATIENCE = 60.0
+# Between two questions at most, and what answering takes, seconds.
+_LEARNED_WITHIN = 20.0
+_COPIES = 5
+_MP4 = b"ftyp"
+# What each pool's server speaks, how it is driven, and what `add_pool` finds of its cancel.
+_POOLS = {
+    "omni": ("vllm_omni", "openai_videos", "vllm_omni", "took a test order and stopped it"),
+    "hosted": ("replicate", "replicate", "", "took a test order and stopped it"),
+    "rough": ("rough", "openai_videos", "generic", "cannot stop what runs"),
+}
+_FACTS = """
+import json
+from jobs.models import Attempt, LedgerEntry, Recovery, WebhookMessage
+from notifications.models import Notification
+ids = {ids}
+print(json.dumps({{
+    "attempts": [
+        {{"key": [str(a.job_id), a.number], "id": a.backend_job_id, "outcome": a.outcome,
+          "learned_by": a.learned_by, "ended_at": a.ended_at.timestamp()}}
+        for a in Attempt.objects.filter(job_id__in=ids)
+    ],
+    "forgotten": [
+        [str(r.job_id), r.attempt]
+        for r in Recovery.objects.filter(job_id__in=ids, cause="forgotten")
+    ],
+    "charges": list(map(str, LedgerEntry.objects.filter(job_id__in=ids, kind="capture")
+        .values_list("job_id", flat=True))),
+    "notices": list(map(str, Notification.objects.filter(subject_id__in=ids)
+        .values_list("subject_id", flat=True))),
+    "messages": dict(WebhookMessage.objects.filter(job_id__in=ids)
+        .values_list("message_id", "count")),
+    "forged": WebhookMessage.objects.filter(message_id__startswith="forged").count(),
+}}))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reply:
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    url: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@pytest.fixture(scope="module")
+def servers(running_stack: RunningStack) -> Iterator[dict[str, FakeGpu]]:
+    """Give a server behind each pool, by the pool's name, which is its model's name too."""
+    with ExitStack() as stack:
+        gpus = {}
+        for name, (dialect, driver, profile, found) in _POOLS.items():
+            gpu = FakeGpu(dialect=dialect, slots=_SLOTS, speed=_SPEED, jitter=0, late_seconds=2)
+            gpus[name] = stack.enter_context(gpu)
+            said = _manage(
+                running_stack,
+                *("add_pool", f"--name={name}", f"--driver={driver}", f"--url={gpu.url}"),
+                *(f"--models=test/{name}", "--slots=4", "--seconds=4,8,12", "--sizes=854x480"),
+                *(f"--speed={_SPEED}", "--polls-per-second=10", f"--profile={profile}"),
+            )
+            assert found in said
+            # What the test order did is no affair of the journeys.
+            _wait_for(gpu, lambda gpu: not gpu.state()["running"])
+        for name in _POOLS:
+            _wait_until_offered(running_stack, name)
+        yield gpus
+        for name in _POOLS:
+            assert "was removed" in _manage(running_stack, "remove_pool", f"--name={name}")
+
+
+def test_a_video_of_a_server_is_opened_by_its_owner_only(
+    running_stack: RunningStack, servers: dict[str, FakeGpu]
+) -> None:
+    stack = running_stack
+    job_id = _submit(stack, "omni", seconds=8)
+
+    _wait(stack, [job_id], state="running")
+    job = _wait(stack, [job_id])[0]
+
+    assert job["state"] == "succeeded"
+    assert job["credits"]["charged"] == job["credits"]["reserved"]
+    assert job["video_url"].startswith(f"{stack.url}/")
+    _expect_clip(stack, job)
+    part = _get(stack, job["video_url"], _TIER, Range="bytes=4-7")
+    assert (part.status, part.body) == (206, _MP4)
+    assert part.headers["Content-Range"].startswith("bytes 4-7/")
+    assert _get(stack, job["video_url"], _STRANGER).status == 404
+    assert _get(stack, job["video_url"], None).status == 401
+
+
+def test_a_cancel_frees_the_gpu_where_the_server_can_stop(
+    running_stack: RunningStack, servers: dict[str, FakeGpu]
+) -> None:
+    gpu = servers["omni"]
+    seen = len(gpu.journal())
+    job_id = _submit(running_stack, "omni", seconds=12)
+    _wait(running_stack, [job_id], state="running")
+
+    _post(running_stack, f"jobs/{job_id}/cancellation", {})
+    job = _wait(running_stack, [job_id])[0]
+
+    facts = gpu.journal()[seen:]
+    assert job["state"] == "canceled"
+    assert job["credits"]["charged"] < job["credits"]["reserved"]
+    assert [fact["frees"] for fact in facts if fact["fact"] == "canceled"] == [True]
+    assert [fact["gpu_seconds"] < 12 * _SPEED for fact in facts if fact["fact"] == "billed"] == [
+        True
+    ]
+    assert gpu.state()["running"] == []
+
+
+def test_a_restart_in_mid_run_loses_no_job_and_is_counted(
+    running_stack: RunningStack, servers: dict[str, FakeGpu]
+) -> None:
+    gpu = servers["omni"]
+    seen = len(gpu.journal())
+    ids = []
+    for number in range(3):
+        ids.append(_submit(running_stack, "omni", seconds=12, number=number))
+        # Orders that are due at the same moment share a list, which may leave out what still lives:
+        # the others are asked about sooner.
+        time.sleep(0.5)
+    _wait_for(gpu, lambda gpu: len(_ids(gpu.journal()[seen:], "submitted")) == len(ids))
+
+    gpu.restart()
+
+    jobs = _wait(running_stack, ids)
+    facts = _facts(running_stack, ids)
+    journal = gpu.journal()[seen:]
+    attempts = {tuple(attempt["key"]): attempt for attempt in facts["attempts"]}
+    made = {one["id"] for one in attempts.values() if one["outcome"] == "succeeded"}
+    recovered = {attempts[key]["id"] for key in map(tuple, facts["forgotten"])}
+    phases = {
+        fact["id"]: fact["phase"]
+        for fact in journal
+        if fact["fact"] == "forgotten" and fact["id"] in _ids(journal, "submitted")
+    }
+    assert {job["state"] for job in jobs} == {"succeeded"}
+    assert "running" in phases.values()
+    assert recovered == phases.keys() - made
+    # What waited at the server was not begun, so it was billed once.
+    again = [one for one in recovered if phases[one] != "queued"]
+    assert sorted(_ids(journal, "billed")) == sorted([*made, *again])
+    assert sorted(facts["charges"]) == sorted(facts["notices"]) == sorted(ids)
+    assert all(job["credits"]["charged"] == job["credits"]["reserved"] for job in jobs)
+
+
+def test_every_job_ends_though_all_webhooks_are_lost(
+    running_stack: RunningStack, servers: dict[str, FakeGpu]
+) -> None:
+    gpu = servers["hosted"]
+    gpu.fault("webhook_lost")
+    seen = len(gpu.journal())
+
+    ids = [_submit(running_stack, "hosted", number=number) for number in range(4)]
+
+    jobs = _wait(running_stack, ids)
+    gpu.fault("webhook_lost", 0)
+    facts, journal = _facts(running_stack, ids), gpu.journal()[seen:]
+    finished = {fact["id"]: fact["at"] for fact in journal if fact["fact"] == "finished"}
+    late_by = [one["ended_at"] - finished[one["id"]] for one in facts["attempts"]]
+    assert {job["state"] for job in jobs} == {"succeeded"}
+    assert sorted(_ids(journal, "webhook_lost")) == sorted(finished)
+    assert {one["learned_by"] for one in facts["attempts"]} == {"poll"}
+    assert max(late_by) < _LEARNED_WITHIN
+    assert facts["messages"] == {}
+    assert sorted(facts["charges"]) == sorted(facts["notices"]) == sorted(ids)
+
+
+def test_repeated_late_and_forged_webhooks_change_nothing(
+    running_stack: RunningStack, servers: dict[str, FakeGpu]
+) -> None:
+    gpu = servers["hosted"]
+    gpu.control("faults", {"webhook_duplicated": 1, "webhook_late": 0.5})
+    seen = len(gpu.journal())
+
+    ids = [_submit(running_stack, "hosted", seconds=8, number=number) for number in range(4)]
+    _wait_for(gpu, lambda gpu: bool(_ids(gpu.journal()[seen:], "started")))
+    target = _ids(gpu.journal()[seen:], "submitted")[0]
+    secret = gpu.state()["webhook_secret"]
+    other = "whsec_" + base64.b64encode(b"somebody else's key").decode()
+    refused = [
+        _webhook(running_stack, "hosted", target, secret=other, age=0),
+        _webhook(running_stack, "hosted", target, secret=secret, age=600),
+        _webhook(running_stack, "hosted", target, secret="", age=0),
+    ]
+
+    jobs = _wait(running_stack, ids)
+    count = _answers(gpu, seen, at_least=len(ids) * _COPIES)
+    facts = _facts(running_stack, ids)
+    assert refused == [401, 401, 401]
+    assert {job["state"] for job in jobs} == {"succeeded"}
+    assert count == {204: len(ids) * _COPIES}
+    assert list(facts["messages"].values()) == [_COPIES] * len(ids)
+    assert facts["forged"] == 0
+    assert sorted(facts["charges"]) == sorted(facts["notices"]) == sorted(ids)
+    assert len(_ids(gpu.journal()[seen:], "billed")) == len(ids)
+
+
+def test_a_server_that_is_only_roughly_alike_works(
+    running_stack: RunningStack, servers: dict[str, FakeGpu]
+) -> None:
+    ids = [_submit(running_stack, "rough", number=number) for number in range(2)]
+
+    jobs = _wait(running_stack, ids)
+
+    assert [job["state"] for job in jobs] == ["succeeded", "succeeded"]
+    _expect_clip(running_stack, jobs[0])
+
+
+def _submit(stack: RunningStack, pool: str, *, seconds: int = 4, number: int = 0) -> str:
+    body = {"prompt": f"A tram in the rain, view {number}, {seconds} s", **_order(pool, seconds)}
+    reply = _post(stack, "jobs", body)
+    assert reply.status == 202, reply.body
+    return str(reply.json["id"])
+
+
+def _order(pool: str, seconds: int) -> dict[str, Any]:
+    return {"model": f"test/{pool}", "seconds": seconds, "size": "854x480"}
+
+
+def _wait(stack: RunningStack, ids: Sequence[str], *, state: str = "") -> list[dict[str, Any]]:
+    """Wait until all have ended, or until all were seen in a state; give them as they are."""
+    deadline = time.monotonic() + _PATIENCE
+    jobs: dict[str, dict[str, Any]] = {}
+    while len(jobs) < len(ids):
+        for job_id in [one for one in ids if one not in jobs]:
+            job = _get(stack, f"{stack.url}/api/v1/jobs/{job_id}", _TIER).json
+            assert time.monotonic() < deadline, job
+            assert not (state and job["finished_at"]), job
+            if job["state"] == state or job["finished_at"]:
+                jobs[job_id] = job
+        time.sleep(0.1)
+    return [jobs[job_id] for job_id in ids]
+
+
+def _wait_until_offered(stack: RunningStack, pool: str) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    body = {"prompt": "Is it there?", **_order(pool, 4)}
+    while (reply := _post(stack, "quotes", body)).status != 200:
+        assert time.monotonic() < deadline, reply.body
+        time.sleep(0.2)
+
+
+def _wait_for(gpu: FakeGpu, holds: Callable[[FakeGpu], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not holds(gpu):
+        assert time.monotonic() < deadline, gpu.journal()
+        time.sleep(0.05)
+
+
+def _ids(journal: Sequence[Mapping[str, Any]], name: str) -> list[str]:
+    return [fact["id"] for fact in journal if fact["fact"] == name]
+
+
+def _answers(gpu: FakeGpu, seen: int, *, at_least: int) -> Counter[int | None]:
+    """Wait until so many webhooks were delivered; count the answers to them."""
+    _wait_for(gpu, lambda gpu: len(_ids(gpu.journal()[seen:], "webhook_sent")) >= at_least)
+    return Counter(f["status"] for f in gpu.journal()[seen:] if f["fact"] == "webhook_sent")
+
+
+def _expect_clip(stack: RunningStack, job: Mapping[str, Any]) -> None:
+    whole = _get(stack, job["video_url"], _TIER)
+    assert whole.status == 200
+    assert whole.headers["Content-Type"] == "video/mp4"
+    assert whole.body[4:8] == _MP4
+    # The stream is another address: the one that is shown asks who comes.
+    assert whole.url != job["video_url"]
+
+
+def _webhook(stack: RunningStack, pool: str, target: str, *, secret: str, age: int) -> int:
+    """Deliver a message of nobody's, signed as well as its sender can; give the answer's status."""
+    body = json.dumps({"id": target, "status": "failed", "error": "forged"}).encode()
+    head = {
+        "webhook-id": f"forged-{age}-{len(secret)}",
+        "webhook-timestamp": str(int(time.time()) - age),
+    }
+    if secret:
+        signed = f"{head['webhook-id']}.{head['webhook-timestamp']}.".encode() + body
+        key = base64.b64decode(secret.removeprefix("whsec_"))
+        mac = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+        head["webhook-signature"] = f"v1,{mac}"
+    return _send(Request(f"{stack.url}/hooks/{pool}", data=body, headers=head)).status
+
+
+def _post(stack: RunningStack, path: str, body: Mapping[str, Any]) -> _Reply:
+    headers = {
+        "Authorization": f"Bearer {stack.account(_TIER)['api_key']}",
+        "Content-Type": "application/json",
+    }
+    data = json.dumps(body).encode()
+    return _send(Request(f"{stack.url}/api/v1/{path}", data=data, headers=headers))
+
+
+def _get(stack: RunningStack, url: str, tier: str | None, **headers: str) -> _Reply:
+    if tier:
+        headers["Authorization"] = f"Bearer {stack.account(tier)['api_key']}"
+    return _send(Request(url, headers=headers))
+
+
+def _send(request: Request) -> _Reply:
+    try:
+        with urlopen(request, timeout=15) as reply:
+            return _Reply(
+                status=reply.status, body=reply.read(), headers=reply.headers, url=reply.url
+            )
+    except HTTPError as refusal:
+        with refusal:
+            return _Reply(
+                status=refusal.code,
+                body=refusal.read(),
+                headers=refusal.headers,
+                url=refusal.url or "",
+            )
+
+
+def _facts(stack: RunningStack, ids: Sequence[str]) -> dict[str, Any]:
+    said = _manage(stack, "shell", "--verbosity=0", "-c", _FACTS.format(ids=list(ids)))
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return found
+
+
+def _manage(stack: RunningStack, *arguments: str) -> str:
+    environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+    result = subprocess.run(
+        [ROOT / "bin" / "manage", *arguments],
+        env={**environment, "DATA_DIR": str(stack.data_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
