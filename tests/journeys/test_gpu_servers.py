@@ -4,23 +4,20 @@ import base64
 import hashlib
 import hmac
 import json
-import os
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 import pytest
 
 from tests.gpu import FakeGpu
-from tests.stack import ROOT, RunningStack
+from tests.journeys import client
+from tests.stack import RunningStack
 
-_TIER = "enterprise"
 _STRANGER = "pro"
 _SLOTS = 2
 # GPU-seconds for each second of video.
@@ -62,40 +59,28 @@ print(json.dumps({{
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reply:
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-    url: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
 @pytest.fixture(scope="module")
 def servers(running_stack: RunningStack) -> Iterator[dict[str, FakeGpu]]:
-    """Give a server behind each pool, by the pool's name, which is its model's name too."""
-    with ExitStack() as stack:
-        gpus = {}
-        for name, (dialect, driver, profile, found) in _POOLS.items():
-            gpu = FakeGpu(dialect=dialect, slots=_SLOTS, speed=_SPEED, jitter=0, late_seconds=2)
-            gpus[name] = stack.enter_context(gpu)
-            said = _manage(
-                running_stack,
-                *("add_pool", f"--name={name}", f"--driver={driver}", f"--url={gpu.url}"),
-                *(f"--models=test/{name}", "--slots=4", "--seconds=4,8,12", "--sizes=854x480"),
-                *(f"--speed={_SPEED}", "--polls-per-second=10", f"--profile={profile}"),
+    """Give a server behind each pool, by the pool's name."""
+    with ExitStack() as stack, ThreadPoolExecutor(len(_POOLS)) as together:
+        gpus = {
+            name: stack.enter_context(
+                FakeGpu(dialect=dialect, slots=_SLOTS, speed=_SPEED, jitter=0, late_seconds=2)
             )
-            assert found in said
-            # What the test order did is no affair of the journeys.
-            _wait_for(gpu, lambda gpu: not gpu.state()["running"])
-        for name in _POOLS:
+            for name, (dialect, *_) in _POOLS.items()
+        }
+        adding = {
+            name: together.submit(_add_pool, running_stack, name, gpu.url)
+            for name, gpu in gpus.items()
+        }
+        for name, (*_, found) in _POOLS.items():
+            assert found in adding[name].result()
             _wait_until_offered(running_stack, name)
+            # What the test order did is no affair of the journeys.
+            _wait_for(gpus[name], lambda gpu: not gpu.state()["running"])
         yield gpus
-        for name in _POOLS:
-            assert "was removed" in _manage(running_stack, "remove_pool", f"--name={name}")
+        for said in together.map(lambda name: _remove_pool(running_stack, name), _POOLS):
+            assert "was removed" in said
 
 
 def test_a_video_of_a_server_is_opened_by_its_owner_only(
@@ -104,18 +89,18 @@ def test_a_video_of_a_server_is_opened_by_its_owner_only(
     stack = running_stack
     job_id = _submit(stack, "omni", seconds=8)
 
-    _wait(stack, [job_id], state="running")
-    job = _wait(stack, [job_id])[0]
+    client.wait(stack, [job_id], state="running")
+    job = client.wait(stack, [job_id])[0]
 
     assert job["state"] == "succeeded"
     assert job["credits"]["charged"] == job["credits"]["reserved"]
     assert job["video_url"].startswith(f"{stack.url}/")
     _expect_clip(stack, job)
-    part = _get(stack, job["video_url"], _TIER, Range="bytes=4-7")
+    part = client.get(stack, job["video_url"], Range="bytes=4-7")
     assert (part.status, part.body) == (206, _MP4)
     assert part.headers["Content-Range"].startswith("bytes 4-7/")
-    assert _get(stack, job["video_url"], _STRANGER).status == 404
-    assert _get(stack, job["video_url"], None).status == 401
+    assert client.get(stack, job["video_url"], _STRANGER).status == 404
+    assert client.get(stack, job["video_url"], None).status == 401
 
 
 def test_a_cancel_frees_the_gpu_where_the_server_can_stop(
@@ -124,10 +109,10 @@ def test_a_cancel_frees_the_gpu_where_the_server_can_stop(
     gpu = servers["omni"]
     seen = len(gpu.journal())
     job_id = _submit(running_stack, "omni", seconds=12)
-    _wait(running_stack, [job_id], state="running")
+    client.wait(running_stack, [job_id], state="running")
 
-    _post(running_stack, f"jobs/{job_id}/cancellation", {})
-    job = _wait(running_stack, [job_id])[0]
+    client.post(running_stack, f"jobs/{job_id}/cancellation", {})
+    job = client.wait(running_stack, [job_id])[0]
 
     facts = gpu.journal()[seen:]
     assert job["state"] == "canceled"
@@ -146,7 +131,7 @@ def test_a_restart_in_mid_run_loses_no_job_and_is_counted(
     seen = len(gpu.journal())
     ids = []
     for number in range(3):
-        ids.append(_submit(running_stack, "omni", seconds=12, number=number))
+        ids.append(_submit(running_stack, "omni", seconds=8, number=number))
         # Orders that are due at the same moment share a list, which may leave out what still lives:
         # the others are asked about sooner.
         time.sleep(0.5)
@@ -154,7 +139,7 @@ def test_a_restart_in_mid_run_loses_no_job_and_is_counted(
 
     gpu.restart()
 
-    jobs = _wait(running_stack, ids)
+    jobs = client.wait(running_stack, ids)
     facts = _facts(running_stack, ids)
     journal = gpu.journal()[seen:]
     attempts = {tuple(attempt["key"]): attempt for attempt in facts["attempts"]}
@@ -184,7 +169,7 @@ def test_every_job_ends_though_all_webhooks_are_lost(
 
     ids = [_submit(running_stack, "hosted", number=number) for number in range(4)]
 
-    jobs = _wait(running_stack, ids)
+    jobs = client.wait(running_stack, ids)
     gpu.fault("webhook_lost", 0)
     facts, journal = _facts(running_stack, ids), gpu.journal()[seen:]
     finished = {fact["id"]: fact["at"] for fact in journal if fact["fact"] == "finished"}
@@ -215,7 +200,7 @@ def test_repeated_late_and_forged_webhooks_change_nothing(
         _webhook(running_stack, "hosted", target, secret="", age=0),
     ]
 
-    jobs = _wait(running_stack, ids)
+    jobs = client.wait(running_stack, ids)
     count = _answers(gpu, seen, at_least=len(ids) * _COPIES)
     facts = _facts(running_stack, ids)
     assert refused == [401, 401, 401]
@@ -232,15 +217,28 @@ def test_a_server_that_is_only_roughly_alike_works(
 ) -> None:
     ids = [_submit(running_stack, "rough", number=number) for number in range(2)]
 
-    jobs = _wait(running_stack, ids)
+    jobs = client.wait(running_stack, ids)
 
     assert [job["state"] for job in jobs] == ["succeeded", "succeeded"]
     _expect_clip(running_stack, jobs[0])
 
 
+def _add_pool(stack: RunningStack, name: str, url: str) -> str:
+    _, driver, profile, _ = _POOLS[name]
+    return stack.manage(
+        *("add_pool", f"--name={name}", f"--driver={driver}", f"--url={url}"),
+        *(f"--models=test/{name}", "--slots=4", "--seconds=4,8,12", "--sizes=854x480"),
+        *(f"--speed={_SPEED}", "--polls-per-second=10", f"--profile={profile}"),
+    )
+
+
+def _remove_pool(stack: RunningStack, name: str) -> str:
+    return stack.manage("remove_pool", f"--name={name}")
+
+
 def _submit(stack: RunningStack, pool: str, *, seconds: int = 4, number: int = 0) -> str:
     body = {"prompt": f"A tram in the rain, view {number}, {seconds} s", **_order(pool, seconds)}
-    reply = _post(stack, "jobs", body)
+    reply = client.post(stack, "jobs", body)
     assert reply.status == 202, reply.body
     return str(reply.json["id"])
 
@@ -249,25 +247,10 @@ def _order(pool: str, seconds: int) -> dict[str, Any]:
     return {"model": f"test/{pool}", "seconds": seconds, "size": "854x480"}
 
 
-def _wait(stack: RunningStack, ids: Sequence[str], *, state: str = "") -> list[dict[str, Any]]:
-    """Wait until all have ended, or until all were seen in a state; give them as they are."""
-    deadline = time.monotonic() + _PATIENCE
-    jobs: dict[str, dict[str, Any]] = {}
-    while len(jobs) < len(ids):
-        for job_id in [one for one in ids if one not in jobs]:
-            job = _get(stack, f"{stack.url}/api/v1/jobs/{job_id}", _TIER).json
-            assert time.monotonic() < deadline, job
-            assert not (state and job["finished_at"]), job
-            if job["state"] == state or job["finished_at"]:
-                jobs[job_id] = job
-        time.sleep(0.1)
-    return [jobs[job_id] for job_id in ids]
-
-
 def _wait_until_offered(stack: RunningStack, pool: str) -> None:
     deadline = time.monotonic() + _PATIENCE
     body = {"prompt": "Is it there?", **_order(pool, 4)}
-    while (reply := _post(stack, "quotes", body)).status != 200:
+    while (reply := client.post(stack, "quotes", body)).status != 200:
         assert time.monotonic() < deadline, reply.body
         time.sleep(0.2)
 
@@ -290,7 +273,7 @@ def _answers(gpu: FakeGpu, seen: int, *, at_least: int) -> Counter[int | None]:
 
 
 def _expect_clip(stack: RunningStack, job: Mapping[str, Any]) -> None:
-    whole = _get(stack, job["video_url"], _TIER)
+    whole = client.get(stack, job["video_url"])
     assert whole.status == 200
     assert whole.headers["Content-Type"] == "video/mp4"
     assert whole.body[4:8] == _MP4
@@ -310,54 +293,10 @@ def _webhook(stack: RunningStack, pool: str, target: str, *, secret: str, age: i
         key = base64.b64decode(secret.removeprefix("whsec_"))
         mac = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
         head["webhook-signature"] = f"v1,{mac}"
-    return _send(Request(f"{stack.url}/hooks/{pool}", data=body, headers=head)).status
-
-
-def _post(stack: RunningStack, path: str, body: Mapping[str, Any]) -> _Reply:
-    headers = {
-        "Authorization": f"Bearer {stack.account(_TIER)['api_key']}",
-        "Content-Type": "application/json",
-    }
-    data = json.dumps(body).encode()
-    return _send(Request(f"{stack.url}/api/v1/{path}", data=data, headers=headers))
-
-
-def _get(stack: RunningStack, url: str, tier: str | None, **headers: str) -> _Reply:
-    if tier:
-        headers["Authorization"] = f"Bearer {stack.account(tier)['api_key']}"
-    return _send(Request(url, headers=headers))
-
-
-def _send(request: Request) -> _Reply:
-    try:
-        with urlopen(request, timeout=15) as reply:
-            return _Reply(
-                status=reply.status, body=reply.read(), headers=reply.headers, url=reply.url
-            )
-    except HTTPError as refusal:
-        with refusal:
-            return _Reply(
-                status=refusal.code,
-                body=refusal.read(),
-                headers=refusal.headers,
-                url=refusal.url or "",
-            )
+    return client.send(Request(f"{stack.url}/hooks/{pool}", data=body, headers=head)).status
 
 
 def _facts(stack: RunningStack, ids: Sequence[str]) -> dict[str, Any]:
-    said = _manage(stack, "shell", "--verbosity=0", "-c", _FACTS.format(ids=list(ids)))
+    said = stack.manage("shell", "--verbosity=0", "-c", _FACTS.format(ids=list(ids)))
     found: dict[str, Any] = json.loads(said.splitlines()[-1])
     return found
-
-
-def _manage(stack: RunningStack, *arguments: str) -> str:
-    environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
-    result = subprocess.run(
-        [ROOT / "bin" / "manage", *arguments],
-        env={**environment, "DATA_DIR": str(stack.data_dir)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
