@@ -129,15 +129,17 @@ def test_a_restart_in_mid_run_loses_no_job_and_is_counted(
 ) -> None:
     gpu = servers["omni"]
     seen = len(gpu.journal())
-    ids = []
-    for number in range(3):
-        ids.append(_submit(running_stack, "omni", seconds=8, number=number))
-        # Orders that are due at the same moment share a list, which may leave out what still lives:
-        # the others are asked about sooner.
-        time.sleep(0.5)
+    # One runs and one waits in the server's own line.
+    gpu.slots(1)
+    ids = [_submit(running_stack, "omni", seconds=8, number=0)]
+    # Orders that are due at the same moment share a list, and what a list leaves out may still live:
+    # those are asked about sooner that are asked about alone.
+    time.sleep(0.5)
+    ids.append(_submit(running_stack, "omni", seconds=8, number=1))
     _wait_for(gpu, lambda gpu: len(_ids(gpu.journal()[seen:], "submitted")) == len(ids))
 
     gpu.restart()
+    gpu.slots(_SLOTS)
 
     jobs = client.wait(running_stack, ids)
     facts = _facts(running_stack, ids)
