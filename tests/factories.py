@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models import CharField, F, Value
+from django.db.models.functions import Concat, Now
 
 from jobs import leases, requests, seeds, submission, transitions
 from jobs.backends.backend import Video
@@ -112,9 +112,11 @@ def running_for(job: Job, seconds: float) -> None:
 
 
 def submitted_to_server() -> None:
-    """Let every live attempt be on an asynchronous server, known there as b-1."""
+    """Let every live attempt be on an asynchronous server, known there as b-1, b-2, ... by slot."""
     Attempt.objects.filter(ended_at=None).update(
-        submitted_at=F("granted_at"), backend_job_id="b-1", handle={"status": "somewhere"}
+        submitted_at=F("granted_at"),
+        backend_job_id=Concat(Value("b-"), F("slot"), output_field=CharField()),
+        handle={"status": "somewhere"},
     )
     Lease.objects.update(poll_at=F("granted_at"), answered_at=Now())
 

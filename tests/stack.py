@@ -81,6 +81,20 @@ class RunningStack:
             time.sleep(0.1)
         self.demo = json.loads(ready.read_text())
 
+    def manage(self, *arguments: str) -> str:
+        """Run `bin/manage` on this stack and give what it printed."""
+        environment = {key: value for key, value in os.environ.items() if key not in _SETTINGS}
+        result = subprocess.run(
+            [ROOT / "bin" / "manage", *arguments],
+            env={**environment, "DATA_DIR": str(self.data_dir)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode:
+            raise RuntimeError(f"{arguments} failed:\n{result.stdout}{result.stderr}")
+        return result.stdout
+
     def pid_of(self, program: str) -> int:
         """Give the process id of a supervised program."""
         supervisor = Supervisor(self.data_dir, places.runtime_dir(self.data_dir))

@@ -217,13 +217,11 @@ def test_all_moves_at_once_end_the_attempt_once() -> None:
         # The database refuses a second settlement, and leaving a final state.
         ("finish", "webhook", ("IntegrityError", MOVED, "succeeded", None)),
         ("retry", "finish", ("IntegrityError", MOVED, "succeeded", None)),
-        ("sweep", "finish", ("IntegrityError", MOVED, "succeeded", None)),
         # A job that is tried again and has its video.
         ("finish", "retry", (MOVED, MOVED, "succeeded", "unbroken_path")),
         ("finish", "sweep", (MOVED, MOVED, "succeeded", "unbroken_path")),
         # One attempt that ended twice.
         ("retry", "retry", (MOVED, MOVED, "queued", "unbroken_path")),
-        ("retry", "sweep", (MOVED, MOVED, "queued", "unbroken_path")),
         # A cancel that was accepted and never happens.
         ("cancel", "retry", (MOVED, MOVED, "queued", None)),
         ("cancel", "sweep", (MOVED, MOVED, "queued", None)),

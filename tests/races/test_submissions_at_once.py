@@ -207,7 +207,8 @@ def without_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     key = "%(key)s, %(retry_of)s"
     assert key in submission._SUBMIT
     statement = submission._SUBMIT.replace(key, "null, null")
-    statement = statement.replace("/*claims*/", "").replace("/*claimed*/", "")
+    for place, left in (("/*claims*/", ""), ("/*claimed*/", ""), ("/*running*/", "0")):
+        statement = statement.replace(place, left)
     monkeypatch.setattr(submission, "_statement", lambda **_: statement)
 
 
