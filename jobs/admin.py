@@ -23,6 +23,7 @@ from jobs.models import (
     Orphan,
     Pool,
     PoolChange,
+    PoolState,
     Recovery,
     Tier,
     WebhookMessage,
@@ -191,6 +192,12 @@ class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable 
     """A pool, with secrets that are written and never shown."""
 
     driver = forms.ChoiceField(choices=lambda: [(name, name) for name in registry.drivers()])
+    # Quarantine is the health check's: it knows when it is over.
+    state = forms.ChoiceField(
+        choices=[
+            (state.value, state.label) for state in PoolState if state is not PoolState.QUARANTINED
+        ]
+    )
     url = forms.URLField(required=False, assume_scheme="http", help_text="Without /v1.")
     key = forms.CharField(
         required=False,
@@ -237,7 +244,12 @@ class PoolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptabl
 
     def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: Any) -> None:
         """Save through the domain: sealed secrets, lines for the models, a line in the log."""
-        values = {name: form.cleaned_data[name] for name in _POOL_FIELDS if name != "name"}
+        # Only what was changed here: what a health check changed since the page was opened stays.
+        values = {
+            name: form.cleaned_data[name]
+            for name in _POOL_FIELDS
+            if name != "name" and (not change or name in form.changed_data)
+        }
         secrets = {
             name: form.cleaned_data[name]
             for name in ("key", "webhook_secret")

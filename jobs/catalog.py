@@ -1,11 +1,14 @@
 """Which models are offered, and how: read from the pools, kept for a moment in each process."""
 
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from jobs.errors import InvalidField
 from jobs.models import Pool
+
+Value = TypeVar("Value", int, str)
 
 # How long a process may offer what pools no longer have, seconds.
 _FRESH_FOR: Final = 2.0
@@ -13,7 +16,7 @@ _FRESH_FOR: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One model: the lengths (seconds) and sizes (WIDTHxHEIGHT) that some pool can make."""
+    """One model: the lengths (seconds) and sizes (WIDTHxHEIGHT) that all its pools can make."""
 
     model: str
     seconds: tuple[int, ...]
@@ -53,13 +56,20 @@ def _read() -> dict[str, Offer]:
     return {
         model: Offer(
             model=model,
-            seconds=tuple(sorted({length for pool in pools for length in pool.seconds})),
-            sizes=tuple(dict.fromkeys(size for pool in pools for size in pool.sizes)),
+            # What every pool of the model can make: a job may be granted a slot of any of them.
+            seconds=tuple(sorted(common(pool.seconds for pool in pools))),
+            sizes=tuple(common(pool.sizes for pool in pools)),
             credits_per_second=max(pool.credits_per_second for pool in pools),
             speed=min(pool.declared_speed for pool in pools),
         )
         for model, pools in gathered.items()
     }
+
+
+def common(offered: Iterable[Sequence[Value]]) -> list[Value]:
+    """Give what all offer, in the order of the first."""
+    first, *others = offered
+    return [one for one in dict.fromkeys(first) if all(one in other for other in others)]
 
 
 def forget() -> None:

@@ -19,7 +19,6 @@ from jobs import (
     remote_ids,
     transitions,
 )
-from jobs.backends import registry
 from jobs.backends.backend import (
     Cancellation,
     Failed,
@@ -40,7 +39,9 @@ logger = logging.getLogger(__name__)
 
 # Between asking to stop and looking whether it did, seconds.
 _STOP_CHECK: Final = 1.0
-# An order whose create was not answered is looked for at most so long where a server has no list, seconds.
+# A server that refused to stop is asked again after so many seconds.
+_STOP_AGAIN: Final = 5.0
+# An order whose create was not answered is looked for so long before it is tried again, seconds.
 _FIND_SECONDS: Final = 15.0
 
 _NOTE_STOP: Final = """
@@ -97,8 +98,9 @@ def _found(question: Question, found: Found) -> None:
 def _goes_on(question: Question, said: StillWaiting | StillRunning) -> None:
     order = question.order
     if question.is_unwanted and question.is_stop_asked and question.ran_for > question.expected:
-        # The server could not be stopped; its GPU is free by now, as far as can be known.
+        # The server was told and goes on for longer than is usual: its owner waits no longer for that.
         _confirm_stop(question)
+        orphans.record(order, reason="It went on after it was asked to stop.")
         return
     percent = None
     if isinstance(said, StillRunning):
@@ -181,12 +183,11 @@ def _gone(question: Question) -> None:
 def _never_answered(question: Question) -> None:
     """A create that was not answered, and is not there: tried again where that is certain, or after a while."""
     order = question.order
-    is_sure = registry.backend(order.site.driver).capabilities.can_find
-    if not is_sure and question.ran_for < _FIND_SECONDS:
+    if question.ran_for < _FIND_SECONDS:
         leases.hold(order.job_id, attempt=order.attempt, next_in=2.0)
         return
-    if not is_sure:
-        orphans.record(order, reason="Its create was not answered, and the server has no list.")
+    # It may still arrive: whoever looks for orphans goes on looking for a while.
+    orphans.record(order, reason="Its create was not answered.")
     _give_up(question, "The GPU server did not answer.")
 
 
@@ -201,7 +202,7 @@ def _count_request(pool: str, answer: Answer) -> None:
 
 def _silent(question: Question) -> None:
     order = question.order
-    next_in = poll_policy.after_silence(silent_for=poll_policy.SHORTEST)
+    next_in = _STOP_AGAIN if question.must_stop else poll_policy.SHORTEST
     if leases.hold(order.job_id, attempt=order.attempt, next_in=next_in):
         return
     orphans.record(order, reason="Its server gave no answer for too long.")

@@ -5,6 +5,7 @@ that a server does not obey. Its video, should one be ready, is kept as a late r
 """
 
 import logging
+import time
 from dataclasses import replace
 from typing import Any, Final
 
@@ -28,6 +29,10 @@ logger = logging.getLogger(__name__)
 # Tries before an orphan is given up, and the seconds before the next one, doubled each time.
 _TRIES: Final = 8
 _FIRST_PAUSE: Final = 5.0
+# A pass ends after so many seconds.
+_LONGEST_PASS: Final = 10.0
+# A create that was not answered may still arrive: so many looks before it is believed that it never did.
+_LOOKS: Final = 4
 
 _RECORD: Final = """
 insert into orphan (pool, job_id, attempt, backend_job_id, handle, reason, outcome)
@@ -94,7 +99,13 @@ def stop_due(*, limit: int) -> int:
         cursor.execute(_CLOSE_OF_REMOVED_POOLS)
         cursor.execute(_CLAIM, {"limit": limit, "pause": _FIRST_PAUSE})
         rows = cursor.fetchall()
-    return sum(_guarded(row) for row in rows)
+    closed, ends_at = 0, time.monotonic() + _LONGEST_PASS
+    for row in rows:
+        # The rest come again when they are due: servers that hang must not hold up other sweeps.
+        if time.monotonic() > ends_at:
+            break
+        closed += _guarded(row)
+    return closed
 
 
 def _guarded(row: tuple[Any, ...]) -> bool:
@@ -114,7 +125,7 @@ def _stop(row: tuple[Any, ...]) -> bool:
     if not is_asynchronous(backend):
         return _close(orphan_id, order, "unknown")
     try:
-        outcome = _outcome(orphan_id, order, backend)
+        outcome = _outcome(orphan_id, order, backend, tries=tries)
     except BackendError as error:
         logger.info("orphan_not_stopped", extra={"job": str(order.job_id), "reason": str(error)})
         outcome = ""
@@ -123,11 +134,11 @@ def _stop(row: tuple[Any, ...]) -> bool:
     return bool(outcome) and _close(orphan_id, order, outcome)
 
 
-def _outcome(orphan_id: int, order: Order, backend: AsynchronousBackend) -> str:
+def _outcome(orphan_id: int, order: Order, backend: AsynchronousBackend, *, tries: int) -> str:
     if not order.backend_job_id:
         found = next(iter(remote_ids.free(order, backend.candidates(order))), None)
         if found is None:
-            return "never_there" if backend.capabilities.can_find else ""
+            return "never_there" if backend.capabilities.can_find and tries >= _LOOKS else ""
         _name(orphan_id, found)
         order = replace(order, backend_job_id=found.backend_job_id, handle=found.handle)
     sighting = backend.look(order)

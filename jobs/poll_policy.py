@@ -25,8 +25,3 @@ def next_question(*, ran_for: float, expected: float) -> float:
     else:
         wait = _SHARE_OF_REST * rest
     return min(max(wait, SHORTEST), LONGEST)
-
-
-def after_silence(*, silent_for: float) -> float:
-    """Say in how many seconds to ask a server again that has given no answer for so long."""
-    return min(max(0.5 * silent_for, SHORTEST), LONGEST)

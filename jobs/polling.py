@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from jobs import orders
@@ -53,6 +54,11 @@ update pool set polled_until = greatest(polled_until, now() - make_interval(
         secs => greatest({_KEPT_SECONDS}, 1 / (polls_per_second * {_SHARE}))))
     + make_interval(secs => %s / (polls_per_second * {_SHARE}))
 where name = %s
+"""
+# A question that waits for its server's budget is no reason to think that nobody follows its order.
+_KEEP: Final = """
+update lease set expires_at = now() + make_interval(secs => %(lease)s)
+where poll_at <= now() and expires_at < now() + make_interval(secs => %(lease)s / 2)
 """
 _CLAIM: Final = f"""
 with due as (
@@ -121,9 +127,10 @@ def _claim(busy: Counter[str]) -> tuple[list[Batch], list[Answer]]:
     batches: list[Batch] = []
     answered: list[Answer] = []
     with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute(_KEEP, {"lease": settings.LEASE_SECONDS})
         cursor.execute(_BUDGETS)
         for pool, driver, is_open, is_half_open, in_flight, requests in cursor.fetchall():
-            room = min(requests, _PER_POOL - busy[pool], 1 if is_half_open else _PER_POOL)
+            room = min(requests, (1 if is_half_open else _PER_POOL) - busy[pool])
             many = registry.backend(driver).capabilities.asks_many
             by_list = many and in_flight <= PER_REQUEST
             limit = _LARGEST_CLAIM if is_open else room * (PER_REQUEST if by_list else 1)
@@ -193,7 +200,9 @@ def _ask_alone(backend: AsynchronousBackend, question: Question) -> Answer:
         else:
             said = backend.look(order)
     except BackendError as error:
-        return Answer(question=question, said=None, reason=str(error))
+        # A refused cancel and a search that cannot tell are answers, if not the ones that were hoped for.
+        is_look = bool(order.backend_job_id) and not question.must_stop
+        return Answer(question=question, said=None, reason=str(error), counts_request=is_look)
     except Exception as bug:
         logger.exception("driver_broke", extra={"pool": order.site.pool})
         return Answer(question=question, said=None, reason=f"The driver broke: {bug!r}")

@@ -6,6 +6,7 @@ probation quarantines it again, for longer. Where only one machine of a pool fai
 """
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from django.db import connection
@@ -25,6 +26,8 @@ FAILURES_IN_A_ROW: Final = 5
 # How long it is out, seconds: doubled with each time in a row.
 _FIRST: Final = 30
 _LONGEST: Final = 900
+# Servers that one pass asks.
+_ASKED_AT_ONCE: Final = 32
 # Moves that are looked back on.
 _LOOK_BACK: Final = 5_000
 BAD: Final = sorted(
@@ -82,35 +85,57 @@ on conflict (pool_name, name) do update set reason = excluded.reason, quarantine
         secs => least(%(longest)s, %(first)s * 2 ^ least(node.quarantines, 8)))
 where node.quarantined_until < now()
 """
-_CLAIM_CHECK: Final = """
+_CLAIM_CHECKS: Final = """
 update pool set checked_at = now()
-where name = (select name from pool
+where name in (select name from pool
     where coalesce(checked_at, '-infinity') < now() - make_interval(secs => %s) and url <> ''
-    order by checked_at nulls first limit 1 for no key update skip locked)
+    order by checked_at nulls first limit %s for no key update skip locked)
 returning name
 """
 _OVER: Final = "select name from pool where state = 'quarantined' and quarantined_until <= now()"
 
 
 def check_servers(*, every_seconds: float) -> int:
-    """Ask each server how it is, once in so many seconds over all processes; say how many were asked."""
-    asked = 0
-    while (name := _claim(every_seconds)) is not None:
-        asked += 1
-        ask(Pool.objects.get(name=name))
-    return asked
+    """Ask each server how it is, once in so many seconds over all processes; say how many were asked.
+
+    They are asked side by side, so that those that hang cost this pass one patience and no more.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM_CHECKS, [every_seconds, _ASKED_AT_ONCE])
+        names = [name for (name,) in cursor.fetchall()]
+    if not names:
+        return 0
+    asked = list(Pool.objects.filter(name__in=names))
+    with ThreadPoolExecutor(len(asked)) as threads:
+        for pool, reason in zip(asked, threads.map(_ask, asked), strict=True):
+            _note(pool, reason)
+    return len(asked)
 
 
 def ask(pool: Pool) -> bool:
     """Ask one server how it is, and tell the breaker; say whether it answered."""
+    reason = _ask(pool)
+    _note(pool, reason)
+    return not reason
+
+
+def _ask(pool: Pool) -> str:
+    """Ask without a database, for threads; give why there was no good answer, or nothing."""
     try:
         registry.backend(pool.driver).health(orders.site_of(pool))
     except (BackendError, CannotOpen) as error:
-        if breakers.unanswered(pool.name, str(error)):
-            logger.warning("breaker_opened", extra={"pool": pool.name, "reason": str(error)})
-        return False
-    breakers.answered(pool.name)
-    return True
+        return str(error)
+    except Exception as bug:
+        logger.exception("driver_broke", extra={"pool": pool.name})
+        return f"The driver broke: {bug!r}"
+    return ""
+
+
+def _note(pool: Pool, reason: str) -> None:
+    if not reason:
+        breakers.answered(pool.name)
+    elif breakers.unanswered(pool.name, reason):
+        logger.warning("breaker_opened", extra={"pool": pool.name, "reason": reason})
 
 
 def judge_pools() -> int:
@@ -202,13 +227,6 @@ def _in(seconds: int) -> Any:
     with connection.cursor() as cursor:
         cursor.execute("select now() + make_interval(secs => %s)", [seconds])
         return cursor.fetchone()[0]
-
-
-def _claim(every_seconds: float) -> str | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM_CHECK, [every_seconds])
-        row = cursor.fetchone()
-    return row[0] if row else None
 
 
 def _rows(statement: str) -> list[tuple[Any, ...]]:

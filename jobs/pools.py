@@ -3,6 +3,7 @@
 Every change of what a pool may do goes through here, and leaves a line that says who made it and why.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ _LOGGED: Final = (
     "driver", "profile", "url", "slots", "state", "model_names", "seconds", "sizes",
     "credits_per_second", "paid_reserved", "declared_speed", "result_hosts", "polls_per_second",
 )  # fmt: skip
+_SIZE: Final = re.compile(r"[1-9]\d{1,3}x[1-9]\d{1,3}")
+_LARGEST: Final = 10_000
 _SECRETS: Final = {"key": "sealed_key", "webhook_secret": "sealed_webhook_secret"}
 
 
@@ -34,6 +37,8 @@ def put(name: str, settings: Mapping[str, Any], *, actor: str, reason: str = "")
         pool = pool or Pool(name=name)
         before = {} if is_new else _values(pool)
         changed = _set(pool, settings)
+        if not is_new and pool.state != before["state"]:
+            pool.state_reason, pool.state_since = reason, Now()
         check(pool)
         pool.save()
         seeds.add_tiers()
@@ -102,13 +107,42 @@ def check(pool: Pool) -> None:
         )
     if not registry.backend(pool.driver).capabilities.runs_in_worker and not pool.url:
         raise InvalidField("url", f"{pool.driver} needs the address of its server.")
-    if not all(isinstance(length, int) and length > 0 for length in pool.seconds):
-        raise InvalidField("seconds", "Send whole numbers of seconds, 1 or more.")
+    _check_offer(pool)
+    _check_beside_others(pool)
     try:
         pool.clean_fields(exclude=["state_since", "polled_until"])
     except ValidationError as error:
         field, texts = next(iter(error.message_dict.items()))
         raise InvalidField(field, " ".join(texts)) from error
+
+
+def _check_offer(pool: Pool) -> None:
+    """Refuse lengths, sizes and rates that no server has."""
+    if not all(isinstance(length, int) and length > 0 for length in pool.seconds):
+        raise InvalidField("seconds", "Send whole numbers of seconds, 1 or more.")
+    for size in pool.sizes:
+        if not _SIZE.fullmatch(str(size)):
+            raise InvalidField(
+                "sizes", f"{size!r} is no frame size. Send WIDTHxHEIGHT, such as 1280x720."
+            )
+    if not pool.seconds or not pool.sizes:
+        raise InvalidField("sizes" if pool.seconds else "seconds", "Send at least one.")
+    for field in ("declared_speed", "polls_per_second"):
+        value = getattr(pool, field)
+        if not (isinstance(value, int | float) and 0 < value <= _LARGEST):
+            raise InvalidField(field, f"Send a number above 0, at most {_LARGEST:,}.")
+
+
+def _check_beside_others(pool: Pool) -> None:
+    """Refuse a pool that has nothing in common with another one of the same model."""
+    others = Pool.objects.exclude(name=pool.name).filter(model_names__overlap=pool.model_names)
+    for other in others:
+        for field in ("seconds", "sizes"):
+            if not catalog.common((getattr(pool, field), getattr(other, field))):
+                raise InvalidField(
+                    field,
+                    f"The pool {other.name} has the same model with none of these. Share at least one.",
+                )
 
 
 def _values(pool: Pool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Repairs by state, on the database's clock. Running one twice, or never for a while, loses nothing."""
 
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -20,6 +21,8 @@ _BATCH: Final = 200
 _BATCHES: Final = 20
 # Between two questions about one attempt, seconds.
 _ASK_AGAIN_AFTER: Final = 30.0
+# A pass that asks servers ends after so many seconds, and the next tick goes on.
+_LONGEST_PASS: Final = 20.0
 # Orphans looked for in one go: each may wait for a server.
 _ORPHANS: Final = 20
 # What waits in a server's own line is given up only after so many times what is hopeless.
@@ -115,11 +118,13 @@ _FIRST: Final = ("-infinity", "00000000-0000-0000-0000-000000000000")
 
 def rescue_silent_workers(jitter: Callable[[], float]) -> int:
     """Recover attempts whose lease ran out: their worker died, hangs, or never took them."""
-    rescued, after = 0, _FIRST
+    rescued, after, ends_at = 0, _FIRST, time.monotonic() + _LONGEST_PASS
     away = {name for (name,) in _rows(_AWAY, [])}
     for _ in range(_BATCHES):
         rows = _rows(_SILENT, [*after, _BATCH])
         for expires_at, job_id, attempt, is_taken in rows:
+            if time.monotonic() > ends_at:
+                return _counted("rescue_silent_workers", rescued)
             after = (expires_at, str(job_id))
             rescued += _guarded(
                 partial(
@@ -138,7 +143,7 @@ def rescue_silent_workers(jitter: Callable[[], float]) -> int:
 
 def question_long_runs(jitter: Callable[[], float]) -> int:
     """Ask after attempts that run far longer than is normal, and end those that are over or hopeless."""
-    ended, after = 0, _FIRST[1]
+    ended, after, ends_at = 0, _FIRST[1], time.monotonic() + _LONGEST_PASS
     for _ in range(_BATCHES):
         rows = _rows(
             _LONG,
@@ -150,6 +155,8 @@ def question_long_runs(jitter: Callable[[], float]) -> int:
             },
         )
         for job_id, attempt, estimate, count, p99, ran_for, has_started in rows:
+            if time.monotonic() > ends_at:
+                return _counted("question_long_runs", ended)
             after = str(job_id)
             learned = None if count is None else run_times.Learned(count=count, p99=p99)
             patience = run_times.patience(learned, estimate=estimate)

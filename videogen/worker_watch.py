@@ -4,8 +4,6 @@ One thread of its own asks the database; the worker's queues are changed by its 
 """
 
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -50,20 +48,31 @@ def start(pools: Sequence[str], node: str, *, follows_servers: bool) -> None:
 
 def _watch(consumer: Any, pools: list[str], node: str, follows_servers: bool) -> None:  # noqa: FBT001 - a thread's arguments
     consumed = set(pools)
+    left: set[str] = set()
     while True:
         time.sleep(_GLANCE)
         try:
-            if any(pool_health.is_quarantined(pool, node) for pool in consumed):
-                logger.warning("leaving_quarantined_node", extra={"node": node})
-                # A warm end: attempts are given back, and the supervisor's next process waits.
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
+            _mind_quarantine(consumer, consumed, left, node)
             if follows_servers:
                 _follow(consumer, consumed)
         except (OperationalError, InterfaceError):
             logger.info("watch_without_database")
         finally:
             connection.close()
+
+
+def _mind_quarantine(consumer: Any, consumed: set[str], left: set[str], node: str) -> None:
+    """Take nothing of pools from which this machine is out, and take it again when that is over."""
+    out = {pool for pool in consumed if pool_health.is_quarantined(pool, node)}
+    for pool in out - left:
+        logger.warning("left_quarantined_pool", extra={"pool": pool, "node": node})
+        for queue in queues.of_pool(pool):
+            consumer.call_soon(consumer.cancel_task_queue, queue)
+    for pool in left - out:
+        for queue in queues.of_pool(pool):
+            consumer.call_soon(consumer.add_task_queue, queue)
+    left.clear()
+    left.update(out)
 
 
 def _follow(consumer: Any, consumed: set[str]) -> None:

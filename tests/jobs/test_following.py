@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
-from jobs import following, polling
+from jobs import following, polling, transitions
 from jobs.backends.backend import (
+    BackendError,
+    Cancellation,
     Failed,
     Finished,
     Gone,
@@ -15,8 +17,9 @@ from jobs.backends.backend import (
     Video,
 )
 from jobs.failures import FailureKind
+from jobs.ids import JobId
 from jobs.models import Attempt, Job, LateResult, Lease, Orphan, Pool, Recovery
-from scheduler import dispatch, invariants
+from scheduler import dispatch, invariants, sweeps
 from tests.factories import VIDEO, ann, queued
 from tests.jobs.servers import (
     SILENCE,
@@ -260,3 +263,37 @@ def test_a_driver_that_breaks_keeps_nobody_else_waiting(server: ScriptedServer) 
 
     assert [answer.said for answer in answers] == [None]
     assert "KeyError" in answers[0].reason
+
+
+def test_a_server_that_refuses_to_stop_is_not_taken_for_a_silent_one(
+    server: ScriptedServer,
+) -> None:
+    owner = ann()
+    job = handed_over(owner)
+    poll()
+    transitions.cancel(JobId(job.id), owner_id=owner.id)
+
+    def refuse(_: object) -> Cancellation:
+        raise BackendError(FailureKind.BACKEND_UNAVAILABLE, "Not now.")
+
+    server.cancel = refuse  # type: ignore[method-assign, assignment]
+    for _ in range(7):
+        poll()
+
+    assert Pool.objects.get().unanswered == 0
+    assert _fresh(job).state == "running"
+
+
+def test_an_order_that_waits_for_its_turn_to_be_asked_about_is_not_taken_for_lost(
+    server: ScriptedServer,
+) -> None:
+    owner = ann()
+    Pool.objects.update(slots=12, polls_per_second=0.1)
+    for _ in range(4):
+        handed_over(owner)
+    Lease.objects.update(expires_at="2020-01-01T00:00:00Z")
+
+    poll(rested=False)
+
+    assert sweeps.rescue_silent_workers(lambda: 0.5) == 0
+    assert Job.objects.filter(state="dispatched").count() == 4

@@ -64,14 +64,20 @@ def test_an_unanswered_create_is_looked_for_and_never_sent_again(server: Scripte
     assert attempt_of(job).backend_job_id == "seen"
 
 
-def test_a_create_that_is_certainly_not_there_is_tried_again(server: ScriptedServer) -> None:
+def test_a_create_that_is_not_there_is_looked_for_a_while_and_then_tried_again(
+    server: ScriptedServer,
+) -> None:
     server.created = Unanswered("The connection was dropped.")
     job = handed_over(ann())
 
     poll()
+    waited = _fresh(job).state
+    _started_ago(60)
+    poll()
 
-    assert (_fresh(job).state, server.asked) == ("queued", ["submit", "find"])
-    assert not Orphan.objects.exists()
+    assert (waited, _fresh(job).state) == ("dispatched", "queued")
+    assert server.asked == ["submit", "find", "find"]
+    assert Orphan.objects.get().backend_job_id == ""
 
 
 def test_a_create_that_may_be_there_leaves_an_orphan_where_it_cannot_be_found(
@@ -97,6 +103,7 @@ def test_what_another_attempt_has_is_not_found_again(server: ScriptedServer) -> 
     second = handed_over(owner)
     server.found = Submitted(backend_job_id=attempt_of(first).backend_job_id)
     Lease.objects.filter(job_id=first.id).update(poll_at=None)
+    _started_ago(60)
 
     poll()
 

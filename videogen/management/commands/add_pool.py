@@ -11,7 +11,7 @@ from jobs import orders, pool_checks, pools, sealing
 from jobs.backends import registry
 from jobs.backends.backend import BackendError
 from jobs.errors import InvalidField
-from jobs.models import Pool
+from jobs.models import Pool, PoolState
 
 # What a pool offers when nobody says otherwise.
 _SECONDS = [4, 8, 12]
@@ -41,25 +41,38 @@ class Command(BaseCommand):
         parser.add_argument("--key", help="the server's API key; - reads it from standard input")
         parser.add_argument("--key-file", type=Path, help="a file with the key")
         parser.add_argument("--webhook-secret-file", type=Path, help="a file with whsec_...")
+        parser.add_argument("--activate", action="store_true", help="take a paused pool in again")
         parser.add_argument("--no-test", action="store_true", help="do not try the server")
 
-    def handle(self, *_: Any, name: str, no_test: bool, **options: Any) -> None:
+    def handle(self, *_: Any, name: str, no_test: bool, activate: bool, **options: Any) -> None:
         settings = self._settings(options)
+        if activate:
+            settings["state"] = PoolState.ACTIVE
         if not Pool.objects.filter(name=name).exists():
-            settings = {"seconds": _SECONDS, "sizes": _SIZES, **settings}
-            if "model_names" not in settings and "driver" in settings:
-                settings["model_names"] = self._discovered(name, settings)
-            for needed in ("driver", "slots", "model_names"):
-                if needed not in settings:
-                    option = "models" if needed == "model_names" else needed
-                    raise CommandError(f"A new pool needs --{option}.")
+            settings = self._complete(name, settings)
         try:
             is_new = pools.put(name, settings, actor="add_pool")
         except InvalidField as error:
             raise CommandError(f"{error.field}: {error.message} Nothing was changed.") from error
         self.stdout.write(f"The pool {name} was {'added' if is_new else 'updated'}.")
-        if not no_test and not tell(self, Pool.objects.get(name=name)):
-            sys.exit(1)
+        if no_test or tell(self, Pool.objects.get(name=name)):
+            return
+        if is_new:
+            pools.change(name, actor="add_pool", reason="Its test failed.", state=PoolState.PAUSED)
+            self.stdout.write(
+                "It is paused. Put it right with this command, and take it in with --activate."
+            )
+        sys.exit(1)
+
+    def _complete(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
+        """Fill in what a new pool needs and was not said."""
+        settings = {"seconds": _SECONDS, "sizes": _SIZES, **settings}
+        if "model_names" not in settings and "driver" in settings:
+            settings["model_names"] = self._discovered(name, settings)
+        for needed, option in (("driver", "driver"), ("slots", "slots"), ("model_names", "models")):
+            if needed not in settings:
+                raise CommandError(f"A new pool needs --{option}.")
+        return settings
 
     def _discovered(self, name: str, settings: dict[str, Any]) -> list[str]:
         """Ask the server which models it has."""
