@@ -71,6 +71,8 @@ class Outlook:
     mean_run: float
     slots: int
     bands: Mapping[BandKey, Band] = field(default_factory=dict)
+    # The drain before a change of capacity, for the five minutes after it; else None.
+    drain_before: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,21 +117,28 @@ def expect(outlook: Outlook, place: Place) -> Expected | None:
     x = place.tag + place.own_work
     before = outlook.work.at(x)
     overtaking = outlook.overtaking.at((x - outlook.virtual_time) / 2)
-    left = max(outlook.drain - overtaking, _LEAST_LEFT * outlook.drain)
-    seconds = before / left + outlook.mean_run / outlook.slots
-    if place.own_limit:
-        # The owner's own limit lets through so many at a time, however free the slots are.
-        turns = place.own_jobs + place.own_running + 1 - place.own_limit
-        seconds = max(seconds, turns * outlook.mean_run / place.own_limit)
+    seconds = _seconds(outlook, place, before, overtaking, drain=outlook.drain)
     key = band_key(tier=outlook.tier, seconds=seconds, is_new=place.is_new)
-    low, high = spread(seconds, outlook.bands.get(key, Band()))
-    return Expected(
-        ahead=round(before / outlook.mean_cost) if outlook.mean_cost else 0,
-        seconds=seconds,
-        low=low,
-        high=high,
-        key=key,
-    )
+    band = outlook.bands.get(key, Band())
+    low, high = spread(seconds, band)
+    if outlook.drain_before:
+        # Nobody knows yet which of the two holds: the range covers both.
+        old = _seconds(outlook, place, before, overtaking, drain=outlook.drain_before)
+        low, high = min(low, spread(old, band)[0]), max(high, spread(old, band)[1])
+    ahead = round(before / outlook.mean_cost) if outlook.mean_cost else 0
+    return Expected(ahead=ahead, seconds=seconds, low=low, high=high, key=key)
+
+
+def _seconds(
+    outlook: Outlook, place: Place, before: float, overtaking: float, *, drain: float
+) -> float:
+    left = max(drain - overtaking, _LEAST_LEFT * drain)
+    seconds = before / left + outlook.mean_run / outlook.slots
+    if not place.own_limit:
+        return seconds
+    # The owner's own limit lets through so many at a time, however free the slots are.
+    turns = place.own_jobs + place.own_running + 1 - place.own_limit
+    return max(seconds, turns * outlook.mean_run / place.own_limit)
 
 
 def spread(seconds: float, band: Band) -> tuple[float, float]:

@@ -63,6 +63,19 @@ def test_an_owners_limit_can_be_what_it_waits_for() -> None:
     assert _seconds(OUTLOOK, place) == 120.0
 
 
+def test_after_a_change_of_capacity_the_range_covers_the_old_and_the_new() -> None:
+    place = Place(tag=150.0)
+    halved = replace(OUTLOOK, drain=5.0)
+    after, before = expect(halved, place), expect(OUTLOOK, place)
+
+    changed = expect(replace(halved, drain_before=10.0), place)
+
+    assert after is not None
+    assert before is not None
+    assert changed is not None
+    assert (changed.seconds, changed.low, changed.high) == (after.seconds, before.low, after.high)
+
+
 def test_nothing_is_said_while_nothing_drains() -> None:
     assert expect(replace(OUTLOOK, drain=0.0), Place(tag=150.0)) is None
     assert expect(replace(OUTLOOK, slots=0), Place(tag=150.0)) is None
