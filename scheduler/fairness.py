@@ -15,6 +15,17 @@ from scheduler.rows import FreeSlots, Grant, Head, Picked, Share, Snapshot, Turn
 # What holds a slot counts as if it went on for so many seconds, about a mean run: else a tier could take
 # every slot before its first second is on the ledger.
 LOOK_AHEAD: Final = 60.0
+# A head that waited for so much of its tier's bound is overdue. Simulated at ten times the load with half the
+# capacity, 0.6 missed four of ten promises, 0.4 one of sixteen.
+OVERDUE_FROM: Final = 0.4
+# A lane that its owner's limit held back must have waited for others for this part of that time: most of
+# the wait was its own doing.
+_HELD_COUNTS: Final = 0.4
+
+
+def waits_since(*, since: float, held_until: float, patience: float) -> float:
+    """Give since when a job waits for others, as far as being overdue goes."""
+    return max(since, held_until - (1 - _HELD_COUNTS) * patience)
 
 
 def pick(snapshot: Snapshot, *, most: int | None = None) -> Picked:
@@ -41,11 +52,11 @@ class _Lane:
     def is_waiting(self) -> bool:
         return self.granted < len(self.head.jobs) or self.head.has_more
 
-    @property
-    def since(self) -> float:
-        """When the next job was submitted; of one that was not read, that it was not before this."""
+    def waits_since(self, patience: float) -> float:
+        """Since when the next job waits for others; of one that was not read, not before this."""
         jobs = self.head.jobs
-        return jobs[min(self.granted, len(jobs) - 1)].since
+        since = jobs[min(self.granted, len(jobs) - 1)].since
+        return waits_since(since=since, held_until=self.head.held_until, patience=patience)
 
 
 class _Board:
@@ -122,12 +133,18 @@ class _Board:
         if patience is None or self.lines[line][1]:
             return None
         before = self.snapshot.now - patience
-        lanes = [lane for lane in self.lanes[line] if lane.since < before and self.can_run(lane)]
-        oldest = min(lanes, key=lambda lane: (lane.since, lane.head.owner_id), default=None)
+        found = [
+            (since, lane.head.owner_id, lane)
+            for lane in self.lanes[line]
+            if lane.head.has_promise
+            and self.can_run(lane)
+            and (since := lane.waits_since(patience)) < before
+        ]
+        oldest = min(found, default=None)
         read_to = row.overdue_read_to
-        if read_to is not None and (oldest is None or oldest.since > read_to):
+        if read_to is not None and (oldest is None or oldest[0] > read_to):
             raise _NotRead
-        return oldest
+        return oldest and oldest[2]
 
     def grant(self, lane: _Lane, *, pool: str, slot: int, is_promoted: bool) -> Grant:
         head, job = lane.head, lane.head.jobs[lane.granted]

@@ -7,8 +7,10 @@ transaction of the grants; a finish adds to `settled` only (see `jobs/lane_tags.
 - share (pool, tier): `settled` float, `reached` float; elapsed and held are read from the leases;
 - turn (pool, line): `ledger` float, `was_waiting` boolean;
 - line: `virtual_time` float, `was_promoted` boolean; its owners are its lanes with waiting work;
-- backlog: `since` of the job's submission; lane: `head_since` of its first job, and the index
-  (line, head_since) where ready, for the heads that are overdue.
+- backlog: `since` of the job's submission;
+- lane: `held_until`, now() when a finish reopens it from its owner's limit; `head_since` as
+  `fairness.waits_since` gives it for the first job; and the index (line, head_since) where ready, for the
+  heads that are overdue.
 """
 
 from collections.abc import Mapping, Sequence
@@ -99,6 +101,10 @@ class Head:
     # Whether more jobs may wait behind those that were read.
     has_more: bool = False
     weight: float = 1.0
+    # When the lane was last held back by its owner's limit.
+    held_until: float = 0.0
+    # False where more waits than twice what the door lets in: nothing of it is overdue.
+    has_promise: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

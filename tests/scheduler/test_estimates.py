@@ -132,7 +132,7 @@ def test_no_capacity_is_no_error() -> None:
 @given(
     capacity=st.floats(0, 100),
     wants=st.dictionaries(
-        st.sampled_from("abcd"), st.tuples(st.floats(0, 60), st.floats(0, 80)), min_size=1
+        st.sampled_from("abcd"), st.tuples(st.integers(0, 60), st.floats(0, 80)), min_size=1
     ),
 )
 def test_no_more_is_given_than_there_is_or_is_wanted(
