@@ -21,6 +21,7 @@ from jobs import (
     credit_policy,
     deadlines,
     events,
+    lane_tags,
     ledger,
     locks,
     recoveries,
@@ -40,9 +41,6 @@ from jobs.models import Job, LearnedBy
 from jobs.recoveries import Repair
 from jobs.states import HOLDING, MOVES, TERMINAL, JobState
 from notifications import outbox
-
-# A refund moves a lane's tag back by at most so many GPU-seconds.
-_LARGEST_REFUND: Final = 600
 
 _APPLY: Final = f"""
 with moved as (
@@ -86,7 +84,7 @@ with moved as (
                 lane.tag - freed.estimate
                     + case when %(owner_pays_time)s
                         then extract(epoch from now() - freed.granted_at) else 0 end,
-                line.virtual_time - {_LARGEST_REFUND})
+                line.virtual_time - {lane_tags.LARGEST_REFUND})
             else greatest(lane.tag, line.virtual_time) end
     from freed, line
     where lane.owner_id = freed.owner_id and line.id = lane.line_id

@@ -5,6 +5,7 @@ twice. That is the unique (pool, slot) of the leases.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -18,6 +19,7 @@ from jobs import queues
 from jobs.grants import GRANT
 from scheduler import fairness, snapshot
 from scheduler.metrics import GRANTS
+from scheduler.rows import Grant, Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +79,7 @@ def grant_free_slots() -> list[Doorbell]:
         return []
     with transaction.atomic(durable=True):
         found = snapshot.take(free, held)
-        grants = fairness.pick(found)
+        grants = fairness.pick(found).grants
         granted = _write(grants) if grants else []
         if found.heads:
             _settle_lanes(found, grants)
@@ -115,7 +117,7 @@ def untaken() -> list[Doorbell]:
         ]
 
 
-def _write(grants: list[fairness.Grant]) -> list[Doorbell]:
+def _write(grants: Sequence[Grant]) -> list[Doorbell]:
     with connection.cursor() as cursor:
         cursor.execute(
             GRANT,
@@ -132,11 +134,11 @@ def _write(grants: list[fairness.Grant]) -> list[Doorbell]:
         ]
 
 
-def _settle_lanes(found: fairness.Snapshot, grants: list[fairness.Grant]) -> None:
+def _settle_lanes(found: Snapshot, grants: Sequence[Grant]) -> None:
     spent = {(head.owner_id, head.line_id): 0.0 for head in found.heads}
     reached: dict[int, float] = {}
     for grant in grants:
-        spent[grant.owner_id, grant.line_id] += grant.cost
+        spent[grant.owner_id, grant.line_id] += grant.step
         reached[grant.line_id] = max(reached.get(grant.line_id, grant.tag), grant.tag)
     with connection.cursor() as cursor:
         cursor.execute(

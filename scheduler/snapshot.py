@@ -1,14 +1,18 @@
 """The one read that dispatch decides on: free slots, who holds what, and the heads of the lanes."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
+from uuid import UUID
 
 from django.db import connection
 from django.db.models.functions import Now
 
 from jobs import breakers
 from jobs.models import Lease, Pool, PoolState
-from scheduler.fairness import FreeSlots, Head, Snapshot, Waiting
+from scheduler import capacity
+from scheduler.rows import FreeSlots, Head, Line, Share, Snapshot, Tier, Waiting
 
 # Jobs read of one lane at a time.
 _JOBS_OF_A_LANE: Final = 2
@@ -51,30 +55,33 @@ def free_slots() -> tuple[list[FreeSlots], Counter[tuple[str, str]]]:
     for pool in Pool.objects.filter(state=PoolState.ACTIVE).exclude(breaker_until__gt=Now()):
         # One at a time shows whether a pool that failed is well again.
         is_careful = pool.is_on_probation or pool.unanswered >= breakers.OPENS_AT
-        capacity = min(1, pool.slots) if is_careful else pool.slots
-        # The cap counts every lease, also of slot numbers above a capacity that was cut.
-        count = max(0, capacity - len(used[pool.name]))
-        numbers = [slot for slot in range(1, pool.slots + 1) if slot not in used[pool.name]]
-        if count and numbers:
-            free.append(
-                FreeSlots(
-                    pool=pool.name,
-                    slots=tuple(numbers[:count]),
-                    kinds=frozenset(pool.model_names),
-                )
+        found = capacity.free_slots(
+            capacity.PoolRow(
+                name=pool.name,
+                slots=pool.slots,
+                kinds=frozenset(pool.model_names),
+                used=frozenset(used[pool.name]),
+                is_half_open=is_careful,
             )
+        )
+        if found is not None:
+            free.append(found)
     return free, held
 
 
 def take(free: list[FreeSlots], held: Counter[tuple[str, str]]) -> Snapshot:
     """Read and lock the heads of the lanes that the free slots could serve."""
     kinds = sorted({kind for pool in free for kind in pool.kinds})
-    wanted = sum(len(pool.slots) for pool in free)
+    most = sum(len(pool.slots) for pool in free) + 1
     with connection.cursor() as cursor:
-        cursor.execute(_HEADS, {"heads": wanted + 1, "jobs": _JOBS_OF_A_LANE, "kinds": kinds})
+        cursor.execute(_HEADS, {"heads": most, "jobs": _JOBS_OF_A_LANE, "kinds": kinds})
         rows = cursor.fetchall()
-    heads: dict[tuple[object, int], Head] = {}
+    heads: dict[tuple[UUID, int], Head] = {}
+    tiers: dict[str, Tier] = {}
+    lines: dict[int, Line] = {}
     for owner_id, line_id, tier, weight, kind, tag, room, job_id, cost in rows:
+        tiers[tier] = Tier(weight=weight)
+        lines[line_id] = Line(tier=tier, kind=kind)
         known = heads.get((owner_id, line_id))
         jobs = known.jobs if known else ()
         if job_id is not None:
@@ -82,11 +89,20 @@ def take(free: list[FreeSlots], held: Counter[tuple[str, str]]) -> Snapshot:
         heads[owner_id, line_id] = Head(
             owner_id=owner_id,
             line_id=line_id,
-            tier=tier,
-            weight=weight,
-            kind=kind,
             tag=tag,
             room=room,
             jobs=jobs,
+            has_more=len(jobs) == _JOBS_OF_A_LANE,
         )
-    return Snapshot(free=free, held=held, heads=list(heads.values()))
+    return Snapshot(
+        free=free,
+        tiers=tiers,
+        lines={line: _with_reach(row, line, heads, most) for line, row in lines.items()},
+        heads=list(heads.values()),
+        shares={key: Share(held=count) for key, count in held.items()},
+    )
+
+
+def _with_reach(row: Line, line: int, heads: Mapping[tuple[UUID, int], Head], most: int) -> Line:
+    read = [(head.tag, owner) for (owner, of_line), head in heads.items() if of_line == line]
+    return replace(row, read_to=max(read)) if len(read) == most else row

@@ -1,0 +1,121 @@
+"""Pure: how much may wait in each line, what is given up first, and what a change of capacity would mean.
+
+The bound is half of what a tier is promised, in seconds, times the slowest that its line drained of late:
+so a halving of capacity stays inside the promise, and borrowed slots are not counted on.
+
+Rows: door (line): `bound`, `drain`, `work`, `book` (see `jobs/door.py`), and `drains`, the least of each
+of the last minutes, as pairs (minute, drain).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jobs.door import Door
+
+_MINUTES: Final = 10
+# Beyond so many bounds a job that nobody paid for gives up its place.
+_SHED_BEYOND: Final = 1.5
+# A line fuller than this share of its bound takes nobody without a ticket.
+_CLOSED_FROM: Final = 0.97
+
+Drains = tuple[tuple[int, float], ...]
+
+
+def noted(drains: Drains, *, drain: float, now: float) -> Drains:
+    """Note how fast a line drains now; the least of each minute is kept, for ten minutes."""
+    minute = int(now // 60)
+    kept = {at: least for at, least in drains if at > minute - _MINUTES}
+    kept[minute] = min(drain, kept.get(minute, drain))
+    return tuple(sorted(kept.items()))
+
+
+def least(drains: Drains, *, now: float) -> float:
+    """Give the slowest of the last ten minutes, and nothing while nothing drains.
+
+    Minutes in which a line stood still do not count once it moves again: a pause is over at once.
+    """
+    minute = int(now // 60)
+    recent = [drain for at, drain in drains if at > minute - _MINUTES]
+    if not recent or recent[-1] <= 0:
+        return 0.0
+    return min(drain for drain in recent if drain > 0)
+
+
+def door(
+    *, seconds: float | None, drains: Drains, work: float, book: float = 0.0, now: float
+) -> Door:
+    """Give a line's door by its tier's bound in seconds; None where the tier has none."""
+    drain = least(drains, now=now)
+    return Door(
+        bound=None if seconds is None else seconds * drain, drain=drain, work=work, book=book
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What decides whether a tier's jobs are kept when there is too little for all."""
+
+    weight: float
+    is_paid: bool
+    rank: int
+    bound_seconds: float | None
+
+
+def shedding_order(tiers: Mapping[str, Standing]) -> list[str]:
+    """Give the order in which tiers are refused and given up: standby, then unpaid, then by rank."""
+    return sorted(
+        tiers,
+        key=lambda name: (
+            tiers[name].weight > 0,
+            tiers[name].is_paid,
+            tiers[name].rank,
+            name,
+        ),
+    )
+
+
+def is_given_up(standing: Standing, *, waited: float, bound_stretch: float = 1.0) -> bool:
+    """Say whether a waiting job expires so that others keep their promise; paid ones never do.
+
+    Twice the bound is allowed (`bound_stretch` 4/3) to what was accepted before a cut of capacity.
+    """
+    if standing.is_paid or standing.bound_seconds is None:
+        return False
+    return waited > _SHED_BEYOND * bound_stretch * standing.bound_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """What a tier would feel: about how long its newest job waits, and whether its door is closed."""
+
+    wait: float | None
+    is_closed: bool
+
+
+def foresee(
+    *, work: Mapping[str, float], drains: Mapping[str, float], bounds: Mapping[str, float | None]
+) -> Mapping[str, Foreseen]:
+    """Say what each tier would feel with these drains, before an operator confirms them."""
+    return {
+        tier: _foreseen(work.get(tier, 0.0), drain, bounds.get(tier))
+        for tier, drain in drains.items()
+    }
+
+
+def _foreseen(work: float, drain: float, bound: float | None) -> Foreseen:
+    if drain <= 0:
+        return Foreseen(wait=None, is_closed=bound is not None)
+    wait = work / drain
+    return Foreseen(wait=wait, is_closed=bound is not None and wait > _CLOSED_FROM * bound)
+
+
+def in_order(tiers: Mapping[str, Standing], waiting: Sequence[tuple[str, float]]) -> list[int]:
+    """Give the indices of the waiting (tier, waited) that are given up, first those that go first."""
+    order = {name: place for place, name in enumerate(shedding_order(tiers))}
+    found = [
+        index
+        for index, (tier, waited) in enumerate(waiting)
+        if is_given_up(tiers[tier], waited=waited)
+    ]
+    return sorted(found, key=lambda index: (order[waiting[index][0]], -waiting[index][1]))
