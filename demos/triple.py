@@ -8,7 +8,6 @@ import http.cookiejar
 import json
 import re
 import secrets
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,8 +24,6 @@ from jobs.models import Job, LedgerEntry
 
 _TIER = "enterprise"
 _TIMES = 3
-# Between two tries of an SDK, seconds; all of them are under way at once.
-_RESENT_AFTER = 0.1
 
 
 def show() -> int:
@@ -119,8 +116,7 @@ def _post(prompt: str, headers: dict[str, str]) -> tuple[int, str, str]:
 
 
 def _resend(prompt: str, count: int) -> tuple[int, str, str]:
-    """Send as an SDK whose earlier tries got no answer in time: in order, without waiting for them."""
-    time.sleep(_RESENT_AFTER * count)
+    """Send as an SDK whose earlier tries got no answer; on the way they may overtake each other."""
     return _post(prompt, {"X-Stainless-Retry-Count": str(count)})
 
 
