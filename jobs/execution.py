@@ -69,7 +69,7 @@ def _generate(order: Order, keeper: "_Keeper") -> str:
         return _failed(order, error.kind, error.message)
     except (AttemptSuperseded, TransitionRefused) as refusal:
         return _refused(order, refusal)
-    except Exception:
+    except Exception:  # a bug of ours or of a driver: the job must be tried again, not hang
         logger.exception("attempt_broke", extra={"job": str(order.job_id)})
         return _failed(order, FailureKind.INTERNAL, FailureKind.INTERNAL.sentence)
     return _finished(order, video)
@@ -84,7 +84,7 @@ def _hand_over(order: Order, backend: AsynchronousBackend) -> str:
             breakers.unanswered(order.site.pool, str(error))
         _log(order, error)
         return _failed(order, error.kind, error.message)
-    except Exception:
+    except Exception:  # a bug of ours or of a driver: the job must be tried again, not hang
         logger.exception("attempt_broke", extra={"job": str(order.job_id)})
         return _failed(order, FailureKind.INTERNAL, FailureKind.INTERNAL.sentence)
     # Nothing was sent: nobody waits for it any more, or a newer attempt owns the job.

@@ -113,7 +113,7 @@ def _guarded(row: tuple[Any, ...]) -> bool:
         return _stop(row)
     except (OperationalError, InterfaceError):
         raise
-    except Exception:
+    except Exception:  # one orphan that cannot be stopped must not keep the others from it
         logger.exception("orphan_not_stopped", extra={"job": str(row[0])})
         return False
 

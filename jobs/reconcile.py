@@ -113,8 +113,8 @@ def ask(order: Order) -> tuple[Order, Sighting | None, Truth]:
             "backend_gave_no_answer", extra={"pool": order.site.pool, "reason": str(error)}
         )
         return order, None, Truth.UNREACHABLE
-    except Exception:
-        logger.exception("driver_broke", extra={"pool": order.site.pool})
+    except Exception:  # a driver that breaks is as silent as a server that does
+        logger.exception("driver_broke", extra={"job": str(order.job_id), "pool": order.site.pool})
         return order, None, Truth.UNREACHABLE
     return order, sighting, _TRUTHS[type(sighting)]
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
 from jobs import breakers, orphans
-from jobs.backends.backend import AsynchronousBackend, Order, Submitted, Unanswered
+from jobs.backends.backend import AsynchronousBackend, BackendError, Order, Submitted, Unanswered
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +74,15 @@ def hand_over(order: Order, backend: AsynchronousBackend) -> bool:
     order = replace(order, submitted_at=submitted_at)
     try:
         submitted = backend.submit(order)
-    except Unanswered as silence:
+    except BackendError:
+        raise
+    except (
+        Exception
+    ) as silence:  # a driver that breaks may have sent it, like one without an answer
         logger.warning(
-            "create_unanswered", extra={"job": str(order.job_id), "reason": str(silence)}
+            "create_unanswered",
+            extra={"job": str(order.job_id), "reason": repr(silence)},
+            exc_info=not isinstance(silence, Unanswered),
         )
         breakers.unanswered(order.site.pool, str(silence))
         with connection.cursor() as cursor:

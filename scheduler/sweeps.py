@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
@@ -127,6 +128,7 @@ def rescue_silent_workers(jitter: Callable[[], float]) -> int:
                 return _counted("rescue_silent_workers", rescued)
             after = (expires_at, str(job_id))
             rescued += _guarded(
+                job_id,
                 partial(
                     reconcile.recover,
                     job_id,
@@ -134,7 +136,7 @@ def rescue_silent_workers(jitter: Callable[[], float]) -> int:
                     is_taken=is_taken,
                     jitter=jitter(),
                     away=away,
-                )
+                ),
             )
         if len(rows) < _BATCH:
             break
@@ -164,13 +166,14 @@ def question_long_runs(jitter: Callable[[], float]) -> int:
             stretch = 1.0 if has_started else _WAITING_STRETCH
             if ran_for > patience.question:
                 ended += _guarded(
+                    job_id,
                     partial(
                         reconcile.question,
                         job_id,
                         attempt=attempt,
                         is_hopeless=ran_for > stretch * patience.give_up,
                         jitter=jitter(),
-                    )
+                    ),
                 )
         if len(rows) < _BATCH:
             break
@@ -245,14 +248,14 @@ def forget_messages() -> int:
     return inbox.forget(older_than_seconds=_MESSAGES_KEPT, limit=_BATCH * _BATCHES)
 
 
-def _guarded(repair: Callable[[], bool]) -> bool:
+def _guarded(job_id: UUID, repair: Callable[[], bool]) -> bool:
     """Repair one row; one that cannot be repaired must not keep the others from it."""
     try:
         return repair()
     except (OperationalError, InterfaceError):
         raise
-    except Exception:
-        logger.exception("repair_broke")
+    except Exception:  # the row is asked after again at the next tick
+        logger.exception("repair_broke", extra={"job": str(job_id)})
         return False
 
 

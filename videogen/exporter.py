@@ -21,6 +21,6 @@ def serve(host: str, port: int) -> None:
     registry = REGISTRY
     if os.environ.get(_MULTIPROCESS):
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the package has no types
     server = make_server(host, port, make_wsgi_app(registry), handler_class=_Quiet)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()

@@ -25,7 +25,7 @@ def studio(
 ) -> HttpResponse:
     """Render the composer and today; `form` and `refusal` are those of a submit that was not taken."""
     # Read before the jobs: what happens in between comes again over the socket.
-    request.feed_head = feed.head(callers.of(request).owner_id)  # type: ignore[attr-defined]
+    request.feed_head = feed.head(callers.of(request).owner_id)  # type: ignore[attr-defined]  # for videogen.pages
     zone = callers.of(request).zone
     found = fragments.today(request)
     context = {
@@ -46,7 +46,7 @@ def job(
     request: HttpRequest, job_id: UUID, *, status: int = 200, refusal: str = ""
 ) -> HttpResponse:
     """Render one job; `refusal` is why an action on it was not taken. Raises Http404."""
-    request.feed_head = feed.head(callers.of(request).owner_id)  # type: ignore[attr-defined]
+    request.feed_head = feed.head(callers.of(request).owner_id)  # type: ignore[attr-defined]  # for videogen.pages
     row = fragments.row_of(request, job_id)
     zone = callers.of(request).zone
     card = fragments.card_of(request, row)

@@ -38,7 +38,7 @@ def _run(trace: Trace, make: MakePolicy, seed: int, *, quotes: bool = True) -> R
 
 
 def _compared(trace: Trace, seed: int) -> dict[str, Result]:
-    return {make.name: _run(trace, make, seed) for make in _ALL}  # type: ignore[attr-defined]
+    return {make.name: _run(trace, make, seed) for make in _ALL}  # type: ignore[attr-defined]  # all are classes
 
 
 Made = tuple[dict[str, Result], dict[str, Any]]

@@ -1,5 +1,6 @@
 """What the policy is compared with: first come first served, strict tiers, and owners in turn."""
 
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -29,7 +30,7 @@ class Policy(Protocol):
         """Give the tiers with something that could run on these kinds of slots."""
 
 
-class _Queues:
+class _Queues(ABC):
     """Queues by some key and kind; a subclass says which queue a job joins, and the order of queues."""
 
     name = ""
@@ -39,13 +40,15 @@ class _Queues:
         self.queues: dict[tuple[int, str], deque[Job]] = {}
         self.waiting: Counter[tuple[str, str]] = Counter()
 
+    @abstractmethod
     def key(self, job: Job) -> int:
-        raise NotImplementedError
+        """Say which queue a job joins."""
 
+    @abstractmethod
     def order(self, key: int, job: Job) -> tuple[float, int]:
-        raise NotImplementedError
+        """Give what the queue with the least of it is served by."""
 
-    def served(self, key: int) -> None:
+    def served(self, key: int) -> None:  # noqa: B027 - most keep no turns
         """Note whose turn it was."""
 
     def add(self, job: Job) -> None:
@@ -60,7 +63,7 @@ class _Queues:
         self.queues[self.key(job), job.call.kind].remove(job)
         self.waiting[job.call.tier, job.call.kind] -= 1
 
-    def ended(self, job: Job, *, now: float, is_ours: bool) -> None:
+    def ended(self, job: Job, *, now: float, is_ours: bool) -> None:  # noqa: B027 - none learns
         """Nothing is kept of what ended."""
 
     def grants(self, now: float) -> list[tuple[Job, str]]:

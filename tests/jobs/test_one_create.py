@@ -286,3 +286,14 @@ def test_an_orphan_of_a_pool_that_is_gone_is_closed(server: ScriptedServer) -> N
     orphans.stop_due(limit=10)
 
     assert Orphan.objects.get().outcome == "unknown"
+
+
+def test_a_driver_that_breaks_after_it_sent_is_not_sent_again(server: ScriptedServer) -> None:
+    server.created = KeyError("id")
+    job = handed_over(ann())
+    server.found = Submitted(backend_job_id="seen")
+
+    poll()
+
+    assert server.asked == ["submit", "find"]
+    assert attempt_of(job).backend_job_id == "seen"

@@ -94,7 +94,7 @@ _ALL: Final = (
         delete_waiting=Cancellation.STOPPED,
         delete_running=Cancellation.STOPPED,
     ),
-    # DELETE drops the record, of a waiting job too: "TODO: support aborting a job".
+    # DELETE drops the record, of a waiting job too; its source leaves aborting for later.
     Profile(name="sglang", model=ModelField.MARKED, has_result_url=True),
     # `progress` runs to 90 within five seconds, whatever happens. A running job keeps its thread.
     Profile(
