@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg.errors
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from jobs import events, idempotency, ledger, requests
+from jobs import events, idempotency, lanes, ledger, requests
 from jobs.errors import Busy, JobMissing, QuotaExceeded, RetryRefused, StillInProgress
 from jobs.idempotency import Claim
 from jobs.ids import JobId, new_job_id
@@ -78,15 +78,15 @@ with room as materialized (
     select id, 1, '', 'queued', 0, 'owner' from created
 ), held as ({ledger.RESERVE_ENTRY}
 ), waiting as (
-    insert into backlog (job_id, owner_id, line_id, cost)
-    select %(job)s, owner_id, line_id, %(estimate)s from entered
+    insert into backlog (job_id, owner_id, line_id, cost, since)
+    select %(job)s, owner_id, line_id, %(estimate)s, now() from entered
 ), opened as (
-    insert into lane as l (owner_id, line_id, state, tag)
-    select entered.owner_id, line.id, 1, line.virtual_time
+    insert into lane as l
+        (owner_id, line_id, state, tag, work, head_id, head_cost, head_since)
+    select entered.owner_id, line.id, 1, line.virtual_time,
+        %(estimate)s, %(job)s, %(estimate)s, now()
     from entered join line on line.id = entered.line_id
-    on conflict (owner_id, line_id) do update set
-        state = greatest(l.state, 1),
-        tag = case when l.state = 0 then greatest(l.tag, excluded.tag) else l.tag end
+    on conflict (owner_id, line_id) do update set {lanes.JOINED}
 ), told as (
     {outbox.INSERT}
     select %(event)s, id, owner_id, %(payload)s::jsonb from created

@@ -14,6 +14,7 @@ RETURN_EVERY = 1.0
 EXPIRE_EVERY = 2.0
 QUESTION_EVERY = 5.0
 REOPEN_EVERY = 10.0
+MEND_EVERY = 60.0
 LEARN_EVERY = 60.0
 GRANT_EVERY = 60.0
 FORGET_EVERY = 300.0
@@ -52,8 +53,14 @@ def return_due_retries() -> None:
 
 @shared_task(name="scheduler.reopen_lanes", ignore_result=True)
 def reopen_lanes() -> None:
-    """Open lanes that were left closed."""
+    """Open lanes whose owners may run more than before."""
     _once("reopen_lanes", REOPEN_EVERY, sweeps.reopen_lanes)
+
+
+@shared_task(name="scheduler.mend_lanes", ignore_result=True)
+def mend_lanes() -> None:
+    """Write lanes anew that do not say what waits in them."""
+    _once("mend_lanes", MEND_EVERY, sweeps.mend_lanes)
 
 
 @shared_task(name="scheduler.learn_run_times", ignore_result=True)

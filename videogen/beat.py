@@ -10,6 +10,7 @@ _TABLE = (
     (tasks.expire_waiting, tasks.EXPIRE_EVERY),
     (tasks.return_due_retries, tasks.RETURN_EVERY),
     (tasks.reopen_lanes, tasks.REOPEN_EVERY),
+    (tasks.mend_lanes, tasks.MEND_EVERY),
     (tasks.learn_run_times, tasks.LEARN_EVERY),
     (tasks.grant_months, tasks.GRANT_EVERY),
     (tasks.forget_keys, tasks.FORGET_EVERY),

@@ -10,6 +10,7 @@ from jobs.models.ledger import EntryKind, LedgerEntry
 from jobs.models.line import Backlog, Lane, LaneState, Line
 from jobs.models.pool import Node, Pool, PoolChange, PoolState, RetryBudget, RunTime
 from jobs.models.recovery import Cause, LateResult, Recovery, Truth
+from jobs.models.sharing import PoolFloor, Share, SlotUse, Turn
 from jobs.models.tier import Tier
 
 __all__ = [
@@ -32,11 +33,15 @@ __all__ = [
     "Orphan",
     "Pool",
     "PoolChange",
+    "PoolFloor",
     "PoolState",
     "Recovery",
     "RetryBudget",
     "RunTime",
+    "Share",
+    "SlotUse",
     "Tier",
     "Truth",
+    "Turn",
     "WebhookMessage",
 ]
