@@ -54,7 +54,7 @@ with room as materialized (
     select a.owner_id, a.tier_id, line.id as line_id
     from account a
     join tier t on t.name = a.tier_id
-    join line on line.tier_id = a.tier_id and line.kind = %(model)s
+    join line on line.tier_id = a.tier_id and line.kind = %(kind)s
     where a.owner_id = %(owner)s and a.balance >= %(credits)s
         and (t.queued_limit is null or a.live_count < t.queued_limit + /*running*/)
     for no key update of a
@@ -224,6 +224,7 @@ def _execute(
                 "fingerprint": request.fingerprint(),
                 "prompt": request.prompt,
                 "model": request.model,
+                "kind": request.kind,
                 "seconds": request.seconds,
                 "size": request.size,
                 "seed": request.seed,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from jobs import idempotency, inbox, ledger, orphans, reconcile, transitions
+from jobs import idempotency, inbox, kinds, ledger, orphans, reconcile, transitions
 from jobs.errors import JobMissing, TransitionRefused
 from scheduler import run_times
 from scheduler.metrics import REPAIRS
@@ -64,7 +64,10 @@ order by finish_by limit %s
 """
 _DUE: Final = """
 select job.id, job.owner_id, line.id, job.estimate
-from job join line on line.tier_id = job.tier_id and line.kind = job.model
+from job
+left join offering on (offering.model, offering.seconds, offering.size)
+    = (job.model, job.seconds, job.size)
+join line on line.tier_id = job.tier_id and line.kind = coalesce(offering.kind_id, %s)
 where job.state = 'queued' and job.due_at <= now()
 order by job.due_at limit %s
 """
@@ -196,7 +199,7 @@ def expire_waiting() -> int:
 
 def return_due_retries() -> int:
     """Put jobs whose next attempt is due back into their line, at their old place."""
-    rows = _rows(_DUE, [_BATCH])
+    rows = _rows(_DUE, [kinds.NO_POOL, _BATCH])
     for job_id, owner_id, line_id, estimate in rows:
         values = {"job": job_id, "owner": owner_id, "line": line_id, "cost": estimate}
         with transaction.atomic(durable=True), connection.cursor() as cursor:
