@@ -134,7 +134,7 @@ def submit(
         return Accepted(job_id=earlier.job_id, is_replay=True, seconds_ago=earlier.seconds_ago)
     if has_room:
         raise AssertionError("A submission found room and was neither entered nor a replay.")
-    if ledger.grant_months(limit=1, owner_id=owner_id):
+    if ledger.grant_months([owner_id], limit=1):
         return submit(request, owner_id=owner_id, claim=claim, retry_of=retry_of)
     raise _refusal(request, owner_id=owner_id)
 
