@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from jobs import idempotency, inbox, lanes, ledger, orphans, reconcile, transitions
+from jobs import idempotency, inbox, kinds, lanes, ledger, orphans, reconcile, transitions
 from jobs.errors import JobMissing, TransitionRefused
 from scheduler import run_times
 from scheduler.metrics import REPAIRS
@@ -64,7 +64,10 @@ order by finish_by limit %s
 """
 _DUE: Final = """
 select job.id, job.owner_id, line.id
-from job join line on line.tier_id = job.tier_id and line.kind = job.model
+from job
+left join offering on (offering.model, offering.seconds, offering.size)
+    = (job.model, job.seconds, job.size)
+join line on line.tier_id = job.tier_id and line.kind = coalesce(offering.kind_id, %s)
 where job.state = 'queued' and job.due_at <= now()
 order by job.due_at limit %s
 """
@@ -204,7 +207,7 @@ def expire_waiting() -> int:
 
 def return_due_retries() -> int:
     """Put jobs whose next attempt is due back into their line, at their old place."""
-    rows = _rows(_DUE, [_BATCH])
+    rows = _rows(_DUE, [kinds.NO_POOL, _BATCH])
     for job_id, owner_id, line_id in rows:
         with transaction.atomic(durable=True), connection.cursor() as cursor:
             lanes.lock(owner_id, line_id)
