@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -102,10 +103,15 @@ def fill(owners: list[uuid.UUID], count: int, *, among: int) -> None:
                 copy.write_row((*given, _CREDITS, 0, 0, "", "", "", ""))
         with cursor.copy(_WAITING) as copy:
             for job_id, owner, _, _, cost, line in rows:
-                copy.write_row((job_id, owner, line, cost, "2026-01-01T00:00:00Z"))
+                copy.write_row((job_id, owner, line, cost, _since(random)))
         cursor.execute("reset session_replication_role")
         for statement in _LANES:
             cursor.execute(statement)
+
+
+def _since(random: Random) -> str:
+    """Give a moment in the hours before a fixed one: everything waited long."""
+    return str(datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=random.uniform(0, 20_000)))
 
 
 def _rows(

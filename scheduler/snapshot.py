@@ -20,6 +20,9 @@ from scheduler.rows import Head, Line, Snapshot, Waiting
 _JOBS_OF_A_LANE: Final = 2
 # A line's part of a batch is read with so much to spare.
 _TO_SPARE: Final = 1.5
+# Lanes that did not come through the door are passed by when the oldest heads are looked for; beyond so many
+# of them nobody is overdue.
+_PASSED_BY: Final = 50
 
 # Only lanes that nobody is writing are locked, and only these lanes: nobody waits for a grant.
 _HEADS: Final = """
@@ -42,6 +45,9 @@ cross join lateral (
     select * from (
         select owner_id, tag, counts_from, head_since, true from lane
         where line_id = x.line_id and state = 1 and head_since < to_timestamp(x.before)
+            and head_since <= coalesce((
+                select head_since from lane where line_id = x.line_id and state = 1
+                order by head_since offset x.count + %(passed_by)s limit 1), 'infinity')
             and not exists (select 1 from backlog b
                 where b.owner_id = lane.owner_id and b.line_id = x.line_id offset x.beyond)
         order by head_since, owner_id limit x.count for no key update skip locked
@@ -75,6 +81,7 @@ def take(found: Board, memory: Memory, *, most: int) -> Snapshot:
                 "moments": [None if after is None else found.now - after for after in promised],
                 "beyonds": [found.beyonds[found.lines[line].tier] for line in lines],
                 "jobs": _JOBS_OF_A_LANE + 1,
+                "passed_by": _PASSED_BY,
             },
         )
         rows = cursor.fetchall()
