@@ -5,12 +5,13 @@ from uuid import UUID, uuid4
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 
-from jobs import kinds, ledger, pool_checks, pools
+from jobs import accounts, kinds, ledger, pool_checks, pools
 from jobs.backends import registry
 from jobs.errors import InvalidField
 from jobs.models import (
@@ -86,6 +87,12 @@ class LedgerEntryAdmin(ReadOnly):
     search_fields = ("=account__email", "=job_id")
 
 
+class TierChoice(ActionForm):
+    """The tier that chosen accounts are moved to."""
+
+    tier = forms.ModelChoiceField(Tier.objects.order_by("-rank"), required=False, label="Tier:")
+
+
 @admin.register(Account)
 class AccountAdmin(ReadOnly):
     list_display = ("owner", "tier", "balance", "held", "live_count")
@@ -93,6 +100,23 @@ class AccountAdmin(ReadOnly):
     search_fields = ("=owner__email",)
     list_select_related = ("owner", "tier")
     change_form_template = "admin/jobs/account/change_form.html"
+    actions = ("change_tier",)
+    action_form = TierChoice
+
+    @admin.action(description="Move to the tier", permissions=["change_tier"])
+    def change_tier(self, request: HttpRequest, queryset: Any) -> None:
+        """Move the chosen accounts, with what they have waiting."""
+        tier = request.POST.get("tier") or ""
+        if not Tier.objects.filter(name=tier).exists():
+            messages.error(request, "Choose the tier to move them to.")
+            return
+        for account in queryset:
+            before = accounts.change_tier(account.owner_id, tier=tier)
+            self.log_change(request, account, f"Moved from {before} to {tier}.")
+        messages.success(request, f"{len(queryset)} moved to {tier}.")
+
+    def has_change_tier_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.change_account")
 
     def get_urls(self) -> list[URLPattern]:
         give = self.admin_site.admin_view(self.give_credits)

@@ -1,28 +1,35 @@
 """The statement that moves a batch of waiting jobs to `dispatched`; `scheduler/dispatch.py` runs it.
 
 It is a move like those of `transitions.py`, for many jobs at once: state, attempt, lease, transition and
-event together. A job that is no longer queued takes no slot.
+event together, with the lanes that they leave and how far lines and tiers have come. A job that is no longer
+in its line takes no slot and moves no lane. The caller holds the locks of the lanes.
 """
 
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
-from jobs import events
+from django.conf import settings
+from django.db import connection
+
+from jobs import events, lanes
 from jobs.states import JobState
 from notifications import outbox
 
+# The statement sees the backlog and the leases as they were before it: what it takes is left out, what it
+# grants is counted. Rows of slot_use are added by their own delete, so that nothing is added twice.
 GRANT: Final = f"""
 with wanted as (
-    select * from unnest(%(jobs)s::uuid[], %(pools)s::text[], %(slots)s::int[])
-        as wanted (job_id, pool_id, slot)
+    select * from unnest(%(jobs)s::uuid[], %(pools)s::text[], %(slots)s::int[], %(steps)s::float8[])
+        as wanted (job_id, pool_id, slot, step)
 ), taken as (
     delete from backlog using wanted where backlog.job_id = wanted.job_id
     returning backlog.job_id, backlog.owner_id, backlog.line_id, backlog.cost,
-        wanted.pool_id, wanted.slot
+        wanted.pool_id, wanted.slot, wanted.step
 ), moved as (
     update job set state = '{JobState.DISPATCHED}', attempt = attempt + 1, version = version + 1,
         pool_id = taken.pool_id, dispatched_at = now(), due_at = null
     from taken where job.id = taken.job_id and job.state = '{JobState.QUEUED}'
-    returning job.id, job.owner_id, job.tier_id, job.attempt, job.version,
+    returning job.id, job.owner_id, job.attempt, job.version,
         taken.pool_id, taken.slot, taken.line_id, taken.cost
 ), leased as (
     insert into lease
@@ -41,6 +48,80 @@ with wanted as (
     select '{events.DISPATCHED}', id, owner_id,
         jsonb_build_object('state', '{JobState.DISPATCHED}', 'attempt', attempt, 'version', version)
     from moved
+), settled as (
+    update lane set tag = lane.tag + coalesce(gone.step, 0),
+        state = case
+            when head.job_id is null then 0
+            when tier.running_limit <= (
+                (select count(*) from lease where lease.owner_id = lane.owner_id)
+                + (select count(*) from moved where moved.owner_id = lane.owner_id)) then 2
+            else 1 end,
+        {lanes.LEFT.format(work="coalesce(gone.cost, 0)")}
+    from unnest(%(lane_owners)s::uuid[], %(lane_lines)s::smallint[]) as seen (owner_id, line_id)
+    join account on account.owner_id = seen.owner_id join tier on tier.name = account.tier_id
+    left join (
+        select owner_id, line_id, sum(step) as step, sum(cost) as cost
+        from taken group by owner_id, line_id
+    ) gone on gone.owner_id = seen.owner_id and gone.line_id = seen.line_id
+    left join lateral (
+        select job_id, cost, since from backlog b
+        where b.owner_id = seen.owner_id and b.line_id = seen.line_id
+            and b.job_id <> all (%(jobs)s::uuid[])
+        order by b.job_id limit 1
+    ) head on true
+    where lane.owner_id = seen.owner_id and lane.line_id = seen.line_id
+), advanced as (
+    update line set virtual_time = greatest(line.virtual_time, seen.virtual_time),
+        was_promoted = seen.was_promoted
+    from unnest(%(lines)s::smallint[], %(virtual_times)s::float8[], %(promoted)s::boolean[])
+        as seen (line_id, virtual_time, was_promoted)
+    where line.id = seen.line_id
+), used as (
+    delete from slot_use where id = any (%(used)s::bigint[]) returning pool_name, tier_name, service
+), grown as (
+    select pool_id, tier_id, sum(settled) as settled, max(reached) as reached from (
+        select * from unnest(%(share_pools)s::text[], %(share_tiers)s::text[], %(lifts)s::float8[],
+            %(reached)s::float8[]) as seen (pool_id, tier_id, settled, reached)
+        union all
+        select pool_name, tier_name, service, 0 from used
+    ) each
+    where exists (select 1 from pool where name = pool_id)
+        and exists (select 1 from tier where name = tier_id)
+    group by pool_id, tier_id order by pool_id, tier_id
+), shared as (
+    insert into share (pool_id, tier_id, settled, reached)
+    select pool_id, tier_id, settled, reached from grown
+    on conflict (pool_id, tier_id) do update set
+        settled = share.settled + excluded.settled,
+        reached = greatest(share.reached, excluded.reached)
+), took_turns as (
+    insert into turn (pool_id, line_id, ledger, was_waiting)
+    select * from unnest(%(turn_pools)s::text[], %(turn_lines)s::smallint[], %(ledgers)s::float8[],
+        %(waiting)s::boolean[])
+    on conflict (pool_id, line_id) do update set
+        ledger = excluded.ledger, was_waiting = excluded.was_waiting
+), raised as (
+    insert into pool_floor (pool_id, floor)
+    select * from unnest(%(floor_pools)s::text[], %(floors)s::float8[])
+    on conflict (pool_id) do update set floor = excluded.floor
 )
-select id, attempt, pool_id, tier_id from moved
+select moved.id, moved.attempt, moved.pool_id, moved.slot, line.tier_id
+from moved join line on line.id = moved.line_id
 """
+_NOTHING: Final[dict[str, Any]] = {
+    name: []
+    for name in (
+        *("jobs", "pools", "slots", "steps", "lane_owners", "lane_lines"),
+        *("lines", "virtual_times", "promoted", "used"),
+        *("share_pools", "share_tiers", "lifts", "reached"),
+        *("turn_pools", "turn_lines", "ledgers", "waiting", "floor_pools", "floors"),
+    )
+}
+
+
+def write(**columns: Any) -> list[tuple[UUID, int, str, int, str]]:
+    """Run the statement with the columns that there are; give job, attempt, pool, slot and tier of each."""
+    with connection.cursor() as cursor:
+        cursor.execute(GRANT, {**_NOTHING, "lease": settings.LEASE_SECONDS, **columns})
+        found: list[tuple[UUID, int, str, int, str]] = cursor.fetchall()
+    return found

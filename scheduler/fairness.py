@@ -15,17 +15,6 @@ from scheduler.rows import FreeSlots, Grant, Head, Picked, Share, Snapshot, Turn
 # What holds a slot counts as if it went on for so many seconds, about a mean run: else a tier could take
 # every slot before its first second is on the ledger.
 LOOK_AHEAD: Final = 60.0
-# A head that waited for so much of its tier's bound is overdue. Simulated at ten times the load with half the
-# capacity, 0.6 missed four of ten promises, 0.4 one of sixteen.
-OVERDUE_FROM: Final = 0.4
-# A lane that its owner's limit held back must have waited for others for this part of that time: most of
-# the wait was its own doing.
-_HELD_COUNTS: Final = 0.4
-
-
-def waits_since(*, since: float, held_until: float, patience: float) -> float:
-    """Give since when a job waits for others, as far as being overdue goes."""
-    return max(since, held_until - (1 - _HELD_COUNTS) * patience)
 
 
 def pick(snapshot: Snapshot, *, most: int | None = None) -> Picked:
@@ -52,11 +41,11 @@ class _Lane:
     def is_waiting(self) -> bool:
         return self.granted < len(self.head.jobs) or self.head.has_more
 
-    def waits_since(self, patience: float) -> float:
+    @property
+    def waits_since(self) -> float:
         """Since when the next job waits for others; of one that was not read, not before this."""
         jobs = self.head.jobs
-        since = jobs[min(self.granted, len(jobs) - 1)].since
-        return waits_since(since=since, held_until=self.head.held_until, patience=patience)
+        return max(jobs[min(self.granted, len(jobs) - 1)].since, self.head.counts_from)
 
 
 class _Board:
@@ -136,9 +125,7 @@ class _Board:
         found = [
             (since, lane.head.owner_id, lane)
             for lane in self.lanes[line]
-            if lane.head.has_promise
-            and self.can_run(lane)
-            and (since := lane.waits_since(patience)) < before
+            if lane.head.has_promise and self.can_run(lane) and (since := lane.waits_since) < before
         ]
         oldest = min(found, default=None)
         read_to = row.overdue_read_to
@@ -195,31 +182,38 @@ class _Fill:
             if self.tiers[tier].weight
         }
         self.floor = free.floor
-        self.unpaid_room = free.unpaid_room
+        self.slots, self.reserved = list(free.slots), list(free.reserved)
 
     def run(self) -> None:
         board = self.board
         self._level()
-        for slot in self.free.slots:
-            waiting = self._waiting()
-            if not waiting:
-                break
-            self._raise_floor(waiting)
+        while could := self._could_run():
+            self._raise_floor(could)
             if board.most is not None and len(board.grants) >= board.most:
                 board.is_cut = True
                 break
             try:
-                self._grant(slot, waiting)
+                self._grant(could)
             except _NotRead:
                 board.is_cut = True
                 break
         self._note()
 
     def _waiting(self) -> dict[str, list[int]]:
-        """Give the lines that could use a slot here, by tier; standby only when it is alone."""
+        """Give the lines with something that could run on this pool, by tier."""
         found: dict[str, list[int]] = {}
         for line, row in self.lines.items():
-            may = self.unpaid_room != 0 or self.tiers[row.tier].is_paid
+            if row.is_busy or self.board.is_waiting(line):
+                found.setdefault(row.tier, []).append(line)
+        return found
+
+    def _could_run(self) -> dict[str, list[int]]:
+        """Give the lines that could use one of the free slots now, by tier."""
+        if not (self.slots or self.reserved):
+            return {}
+        found: dict[str, list[int]] = {}
+        for line, row in self.lines.items():
+            may = self.slots or self.tiers[row.tier].is_paid
             if may and self.board.is_waiting(line):
                 found.setdefault(row.tier, []).append(line)
         return found
@@ -237,18 +231,19 @@ class _Fill:
                 if not self.turns[line].was_waiting:
                     self.ledgers[line] = max(self.ledgers[line], self.reached[tier])
 
-    def _raise_floor(self, waiting: Mapping[str, list[int]]) -> None:
-        least = min((self.service[tier] for tier in waiting if tier in self.service), default=0.0)
+    def _raise_floor(self, could: Mapping[str, list[int]]) -> None:
+        least = min((self.service[tier] for tier in could if tier in self.service), default=0.0)
         self.floor = max(self.floor, least)
 
-    def _grant(self, slot: int, waiting: Mapping[str, list[int]]) -> None:
-        tier = min(waiting, key=self._turn_of_tier)
-        line = min(waiting[tier], key=lambda line: (self.ledgers[line], line))
+    def _grant(self, could: Mapping[str, list[int]]) -> None:
+        tier = min(could, key=self._turn_of_tier)
+        line = min(could[tier], key=lambda line: (self.ledgers[line], line))
         lane, is_promoted = self.board.next_lane(line)
+        # Paid tiers take the reserved slots first, so that the others stay for all.
+        takes_reserved = self.reserved and self.tiers[tier].is_paid
+        slot = (self.reserved if takes_reserved else self.slots).pop(0)
         grant = self.board.grant(lane, pool=self.free.pool, slot=slot, is_promoted=is_promoted)
         self.held[tier] += 1
-        if self.unpaid_room is not None and not self.tiers[tier].is_paid:
-            self.unpaid_room -= 1
         self.reached[tier] = max(self.reached[tier], self.ledgers[line])
         self.ledgers[line] += grant.cost / max(1, self.lines[line].owners)
 

@@ -1,16 +1,7 @@
 """The values that dispatch decides on, and those that a decision consists of.
 
-The rows behind them, beside line, lane and backlog. The dispatcher writes what `Picked` gives, in the
-transaction of the grants; a finish adds to `settled` only (see `jobs/lane_tags.py`):
-
-- pool: `floor` float;
-- share (pool, tier): `settled` float, `reached` float; elapsed and held are read from the leases;
-- turn (pool, line): `ledger` float, `was_waiting` boolean;
-- line: `virtual_time` float, `was_promoted` boolean; its owners are its lanes with waiting work;
-- backlog: `since` of the job's submission;
-- lane: `held_until`, now() when a finish reopens it from its owner's limit; `head_since` as
-  `fairness.waits_since` gives it for the first job; and the index (line, head_since) where ready, for the
-  heads that are overdue.
+The dispatcher writes what `Picked` gives, in the transaction of the grants. What ended attempts took waits in
+`slot_use` until then; elapsed and held are read from the leases.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +16,8 @@ class FreeSlots:
     pool: str
     slots: tuple[int, ...]
     kinds: frozenset[str]
-    # Grants that unpaid tiers may still get here; None where no worker is reserved for paid ones.
-    unpaid_room: int | None = None
+    # Those whose workers take only paid tiers.
+    reserved: tuple[int, ...] = ()
     # The furthest that every waiting tier has come, in slot-seconds per weight.
     floor: float = 0.0
 
@@ -77,6 +68,8 @@ class Line:
     read_to: tuple[float, UUID] | None = None
     # Overdue heads younger than this were not read; None when all were.
     overdue_read_to: float | None = None
+    # Something could run, but all of it is being written at this moment: it waits, and gets nothing yet.
+    is_busy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +94,8 @@ class Head:
     # Whether more jobs may wait behind those that were read.
     has_more: bool = False
     weight: float = 1.0
-    # When the lane was last held back by its owner's limit.
-    held_until: float = 0.0
+    # Before this, waiting was its owner's own doing.
+    counts_from: float = 0.0
     # False where more waits than twice what the door lets in: nothing of it is overdue.
     has_promise: bool = True
 

@@ -1,118 +1,183 @@
-"""The one read that dispatch decides on: free slots, who holds what, and the heads of the lanes."""
+"""The read of the heads of the lanes: whose turn may come next.
 
-from collections import Counter, defaultdict
+It touches a bounded number of rows, whatever waits: the indexes lane_ready and lane_by_age give the heads,
+backlog_by_lane the first jobs of each, lease_by_owner what an owner runs.
+"""
+
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, field, replace
+from math import ceil, inf
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models.functions import Now
 
-from jobs import breakers
-from jobs.models import Kind, Lease, Pool, PoolState
-from scheduler import capacity
-from scheduler.rows import FreeSlots, Head, Line, Share, Snapshot, Tier, Waiting
+from scheduler.board import Board, Memory
+from scheduler.rows import Head, Line, Snapshot, Waiting
 
-# Jobs read of one lane at a time.
+# Jobs granted of one lane in a batch; one more is read, to know whether more wait.
 _JOBS_OF_A_LANE: Final = 2
+# A line's part of a batch is read with so much to spare.
+_TO_SPARE: Final = 1.5
+# Lanes that did not come through the door are passed by when the oldest heads are looked for; beyond so many
+# of them nobody is overdue.
+_PASSED_BY: Final = 50
 
-# The index lane_ready gives the heads in tag order; only the lanes read are locked, and lanes that a
-# submit or a finish holds are left to the next pass. Running jobs of an owner are at most its limit, so
-# counting them touches a handful of index entries.
+# Only lanes that nobody is writing are locked, and only these lanes: nobody waits for a grant.
 _HEADS: Final = """
-select head.owner_id, line.id, tier.name, tier.weight, line.kind, head.tag,
-    case when tier.running_limit is null then null
-        else greatest(tier.running_limit - running.count, 0) end,
-    job.job_id, job.cost
-from line
-join tier on tier.name = line.tier_id
+select x.line_id, head.owner_id, head.tag, extract(epoch from head.counts_from)::float8,
+    head.is_overdue, extract(epoch from head.head_since)::float8,
+    x.before is null or head.head_since >= to_timestamp(x.before) or not exists (
+        select 1 from backlog b where b.owner_id = head.owner_id and b.line_id = x.line_id
+        offset x.beyond),
+    case when tier.running_limit is not null then greatest(tier.running_limit - running.count, 0) end,
+    job.job_id, job.cost, extract(epoch from job.since)::float8
+from unnest(%(lines)s::smallint[], %(counts)s::int[], %(lows)s::float8[], %(moments)s::float8[],
+    %(beyonds)s::int[]) as x (line_id, count, low, before, beyond)
 cross join lateral (
-    select owner_id, tag from lane where line_id = line.id and state = 1
-    order by tag, owner_id limit %(heads)s for no key update skip locked
+    select * from (
+        select owner_id, tag, counts_from, head_since, false as is_overdue from lane
+        where line_id = x.line_id and state = 1 and tag >= x.low
+        order by tag, owner_id limit x.count for no key update skip locked
+    ) by_tag
+    union all
+    select * from (
+        select owner_id, tag, counts_from, head_since, true from lane
+        where line_id = x.line_id and state = 1 and head_since < to_timestamp(x.before)
+            and head_since <= coalesce((
+                select head_since from lane where line_id = x.line_id and state = 1
+                order by head_since offset x.count + %(passed_by)s limit 1), 'infinity')
+            and not exists (select 1 from backlog b
+                where b.owner_id = lane.owner_id and b.line_id = x.line_id offset x.beyond)
+        order by head_since, owner_id limit x.count for no key update skip locked
+    ) by_age
 ) head
+join account on account.owner_id = head.owner_id join tier on tier.name = account.tier_id
 cross join lateral (
     select count(*)::int from lease where lease.owner_id = head.owner_id
 ) running
 left join lateral (
-    select job_id, cost from backlog
-    where backlog.owner_id = head.owner_id and backlog.line_id = line.id
+    select job_id, cost, since from backlog
+    where backlog.owner_id = head.owner_id and backlog.line_id = x.line_id
     order by job_id limit %(jobs)s
 ) job on true
-where line.kind = any(%(kinds)s)
-order by line.id, head.tag, head.owner_id, job.job_id
+order by x.line_id, head.is_overdue, head.tag, head.owner_id, job.job_id
 """
 
 
-def free_slots() -> tuple[list[FreeSlots], Counter[tuple[str, str]]]:
-    """Read what is free in the active pools, and what is held by pool and tier."""
-    used: dict[str, set[int]] = defaultdict(set)
-    held: Counter[tuple[str, str]] = Counter()
-    for pool_id, slot, tier in Lease.objects.values_list("pool_id", "slot", "job__tier_id"):
-        used[pool_id].add(slot)
-        held[pool_id, tier] += 1
-    kinds = kinds_by_pool()
-    free = []
-    for pool in Pool.objects.filter(state=PoolState.ACTIVE).exclude(breaker_until__gt=Now()):
-        # One at a time shows whether a pool that failed is well again.
-        is_careful = pool.is_on_probation or pool.unanswered >= breakers.OPENS_AT
-        found = capacity.free_slots(
-            capacity.PoolRow(
-                name=pool.name,
-                slots=pool.slots,
-                kinds=kinds.get(pool.name, frozenset()),
-                used=frozenset(used[pool.name]),
-                is_half_open=is_careful,
-            )
-        )
-        if found is not None:
-            free.append(found)
-    return free, held
-
-
-def kinds_by_pool() -> dict[str, frozenset[str]]:
-    """Give the kinds of jobs that each pool can make."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for kind, pools in Kind.objects.values_list("name", "usable"):
-        for pool in pools:
-            found[pool].add(kind)
-    return {pool: frozenset(names) for pool, names in found.items()}
-
-
-def take(free: list[FreeSlots], held: Counter[tuple[str, str]]) -> Snapshot:
-    """Read and lock the heads of the lanes that the free slots could serve."""
-    kinds = sorted({kind for pool in free for kind in pool.kinds})
-    most = sum(len(pool.slots) for pool in free) + 1
+def take(found: Board, memory: Memory, *, most: int) -> Snapshot:
+    """Read and lock the heads that a batch of `most` grants may need. In a transaction."""
+    counts = _counts(found, most=most)
+    lines = list(counts)
+    promised = [found.tiers[found.lines[line].tier].promote_after for line in lines]
     with connection.cursor() as cursor:
-        cursor.execute(_HEADS, {"heads": most, "jobs": _JOBS_OF_A_LANE, "kinds": kinds})
-        rows = cursor.fetchall()
-    heads: dict[tuple[UUID, int], Head] = {}
-    tiers: dict[str, Tier] = {}
-    lines: dict[int, Line] = {}
-    for owner_id, line_id, tier, weight, kind, tag, room, job_id, cost in rows:
-        tiers[tier] = Tier(weight=weight)
-        lines[line_id] = Line(tier=tier, kind=kind)
-        known = heads.get((owner_id, line_id))
-        jobs = known.jobs if known else ()
-        if job_id is not None:
-            jobs = (*jobs, Waiting(job_id=job_id, cost=cost))
-        heads[owner_id, line_id] = Head(
-            owner_id=owner_id,
-            line_id=line_id,
-            tag=tag,
-            room=room,
-            jobs=jobs,
-            has_more=len(jobs) == _JOBS_OF_A_LANE,
+        cursor.execute(
+            _HEADS,
+            {
+                "lines": lines,
+                "counts": list(counts.values()),
+                "lows": [memory.lows.get(line, -inf) for line in lines],
+                "moments": [None if after is None else found.now - after for after in promised],
+                "beyonds": [found.beyonds[found.lines[line].tier] for line in lines],
+                "jobs": _JOBS_OF_A_LANE + 1,
+                "passed_by": _PASSED_BY,
+            },
         )
+        rows = cursor.fetchall()
+    read = _Heads(counts)
+    for row in rows:
+        read.add(_Row(*row))
+    memory.lows |= {line: min(tags)[0] for line, tags in read.by_tag.items()}
     return Snapshot(
-        free=free,
-        tiers=tiers,
-        lines={line: _with_reach(row, line, heads, most) for line, row in lines.items()},
-        heads=list(heads.values()),
-        shares={key: Share(held=count) for key, count in held.items()},
+        free=found.free,
+        tiers=found.tiers,
+        lines={number: read.reach(number, line) for number, line in found.lines.items()},
+        heads=list(read.heads.values()),
+        shares=found.shares,
+        turns=found.turns,
+        now=found.now,
     )
 
 
-def _with_reach(row: Line, line: int, heads: Mapping[tuple[UUID, int], Head], most: int) -> Line:
-    read = [(head.tag, owner) for (owner, of_line), head in heads.items() if of_line == line]
-    return replace(row, read_to=max(read)) if len(read) == most else row
+def _counts(found: Board, *, most: int) -> dict[int, int]:
+    """Give how many lanes to read of each line: about its part of the batch, and one to look beyond."""
+    ready = {number: row for number, row in found.lines.items() if number in found.ready}
+    grants = min(most, sum(len(pool.slots) + len(pool.reserved) for pool in found.free))
+    of_tier: defaultdict[str, int] = defaultdict(int)
+    for row in ready.values():
+        of_tier[row.tier] += 1
+    whole = sum(found.tiers[tier].weight for tier in of_tier)
+    counts = {}
+    for number, row in ready.items():
+        part = found.tiers[row.tier].weight / whole if whole else 1.0
+        wanted = ceil(_TO_SPARE * grants * part / of_tier[row.tier])
+        counts[number] = min(wanted, grants) + 1
+    return counts
+
+
+class _Row(NamedTuple):
+    """A row of the heads: a lane with one of its first jobs, or with none."""
+
+    line_id: int
+    owner_id: UUID
+    tag: float
+    counts_from: float | None
+    is_overdue: bool
+    head_since: float
+    has_promise: bool
+    room: int | None
+    job_id: UUID | None
+    cost: float
+    since: float
+
+
+@dataclass(slots=True)
+class _Heads:
+    """The rows of the lanes, put together, and how far they reach."""
+
+    counts: Mapping[int, int]
+    heads: dict[tuple[UUID, int], Head] = field(default_factory=dict)
+    by_tag: defaultdict[int, set[tuple[float, UUID]]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+    by_age: defaultdict[int, set[tuple[float, UUID]]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+
+    def add(self, row: "_Row") -> None:
+        """Put a row to its lane: the lane's first jobs come one by one."""
+        key = row.owner_id, row.line_id
+        if row.is_overdue:
+            self.by_age[row.line_id].add((row.head_since, row.owner_id))
+        else:
+            self.by_tag[row.line_id].add((row.tag, row.owner_id))
+        known = self.heads.get(key)
+        jobs = known.jobs if known else ()
+        has_more = known.has_more if known else False
+        if row.job_id is not None and all(job.job_id != row.job_id for job in jobs):
+            if len(jobs) < _JOBS_OF_A_LANE:
+                jobs = (*jobs, Waiting(job_id=row.job_id, cost=row.cost, since=row.since))
+            else:
+                has_more = True
+        self.heads[key] = Head(
+            owner_id=row.owner_id,
+            line_id=row.line_id,
+            tag=row.tag,
+            room=row.room,
+            jobs=jobs,
+            has_more=has_more,
+            counts_from=row.counts_from if row.counts_from is not None else -inf,
+            has_promise=row.has_promise,
+        )
+
+    def reach(self, number: int, line: Line) -> Line:
+        """Add to a line how far its lanes were read."""
+        count = self.counts.get(number, 0)
+        tags, ages = self.by_tag.get(number, set()), self.by_age.get(number, set())
+        return replace(
+            line,
+            read_to=max(tags) if tags and len(tags) == count else None,
+            overdue_read_to=max(ages)[0] if ages and len(ages) == count else None,
+            is_busy=count > 0 and not tags,
+        )

@@ -64,17 +64,19 @@ order by finish_by limit %s
 """
 _DUE: Final = """
 select job.id, job.owner_id, line.id
-from job
+from job join account on account.owner_id = job.owner_id
 left join offering on (offering.model, offering.seconds, offering.size)
     = (job.model, job.seconds, job.size)
-join line on line.tier_id = job.tier_id and line.kind = coalesce(offering.kind_id, %s)
+join line on line.kind = coalesce(offering.kind_id, %s) and line.tier_id =
+    case when job.tier_id = 'standby' then job.tier_id else account.tier_id end
 where job.state = 'queued' and job.due_at <= now()
 order by job.due_at limit %s
 """
 # A job that was canceled meanwhile gets no backlog row: its state is checked under its lock.
 _RETURN: Final = f"""
 with due as (
-    update job set due_at = null where id = %(job)s and state = 'queued' and due_at <= now()
+    update job set due_at = null, tier_id = (select tier_id from line where id = %(line)s)
+    where id = %(job)s and state = 'queued' and due_at <= now()
     returning id, owner_id, estimate, created_at
 ), waiting as (
     insert into backlog (job_id, owner_id, line_id, cost, since)

@@ -35,58 +35,66 @@ def wait_while_quarantined(
         time.sleep(_GLANCE)
 
 
-def start(pools: Sequence[str], node: str, *, follows_servers: bool) -> None:
+def start(pools: Sequence[str], node: str, *, follows_servers: bool, slots: queues.Slots) -> None:
     """Watch from the moment the worker is ready. `follows_servers` takes the queues of new servers too."""
 
     def watch(sender: Any, **_: Any) -> None:
         threading.Thread(
-            target=_watch, args=(sender, list(pools), node, follows_servers), daemon=True
+            target=_watch, args=(sender, list(pools), node, follows_servers, slots), daemon=True
         ).start()
 
     signals.worker_ready.connect(watch, weak=False)
 
 
-def _watch(consumer: Any, pools: list[str], node: str, follows_servers: bool) -> None:  # noqa: FBT001 - a thread's arguments
+def _watch(
+    consumer: Any,
+    pools: list[str],
+    node: str,
+    follows_servers: bool,  # noqa: FBT001 - a thread's arguments
+    slots: queues.Slots,
+) -> None:
     consumed = set(pools)
     left: set[str] = set()
     while True:
         time.sleep(_GLANCE)
         try:
-            _mind_quarantine(consumer, consumed, left, node)
+            _mind_quarantine(consumer, consumed, left, node, slots)
             if follows_servers:
-                _follow(consumer, consumed)
+                _follow(consumer, consumed, slots)
         except (OperationalError, InterfaceError):
             logger.info("watch_without_database")
         finally:
             connection.close()
 
 
-def _mind_quarantine(consumer: Any, consumed: set[str], left: set[str], node: str) -> None:
+def _mind_quarantine(
+    consumer: Any, consumed: set[str], left: set[str], node: str, slots: queues.Slots
+) -> None:
     """Take nothing of pools from which this machine is out, and take it again when that is over."""
     out = {pool for pool in consumed if pool_health.is_quarantined(pool, node)}
     for pool in out - left:
         logger.warning("left_quarantined_pool", extra={"pool": pool, "node": node})
-        for queue in queues.of_pool(pool):
+        for queue in queues.of_pool(pool, slots):
             consumer.call_soon(consumer.cancel_task_queue, queue)
     for pool in left - out:
-        for queue in queues.of_pool(pool):
+        for queue in queues.of_pool(pool, slots):
             consumer.call_soon(consumer.add_task_queue, queue)
     left.clear()
     left.update(out)
 
 
-def _follow(consumer: Any, consumed: set[str]) -> None:
+def _follow(consumer: Any, consumed: set[str], slots: queues.Slots) -> None:
     """Consume the queues of servers that were added, and leave those of pools that were removed."""
     known = dict(Pool.objects.values_list("name", "driver"))
     for name in known.keys() - consumed:
         if registry.backend(known[name]).capabilities.runs_in_worker:
             # It needs a worker on a machine that can run it.
             continue
-        for queue in queues.of_pool(name):
+        for queue in queues.of_pool(name, slots):
             consumer.call_soon(consumer.add_task_queue, queue)
         consumed.add(name)
         logger.info("pool_followed", extra={"pool": name})
     for name in consumed - known.keys():
-        for queue in queues.of_pool(name):
+        for queue in queues.of_pool(name, slots):
             consumer.call_soon(consumer.cancel_task_queue, queue)
         consumed.discard(name)

@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='lane',
-            index=models.Index(condition=models.Q(('state', 1)), fields=['line', 'head_since'], name='lane_by_age'),
+            index=models.Index(condition=models.Q(('state', 1)), fields=['line', 'head_since', 'owner_id'], name='lane_by_age'),
         ),
         migrations.AddIndex(
             model_name='lane',

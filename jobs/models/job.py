@@ -17,7 +17,7 @@ class Job(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="jobs"
     )
-    # The tier at submission: a change of plan does not move what already waits.
+    # The tier in whose line it waits, or from which it was granted.
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, db_index=False)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     # Number of the current attempt and fencing token; 0 until the first grant, never decreases.

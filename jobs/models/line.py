@@ -62,7 +62,11 @@ class Lane(models.Model):
             models.Index(
                 name="lane_ready", fields=["line", "tag", "owner_id"], condition=Q(state=1)
             ),
-            models.Index(name="lane_by_age", fields=["line", "head_since"], condition=Q(state=1)),
+            models.Index(
+                name="lane_by_age",
+                fields=["line", "head_since", "owner_id"],
+                condition=Q(state=1),
+            ),
             models.Index(name="lane_waiting", fields=["line"], condition=Q(state__gt=0)),
         ]
 

@@ -21,13 +21,13 @@ _BEYOND_DOOR: Final = 2
 class Lane:
     """One owner's jobs in one line."""
 
-    __slots__ = ("held_until", "is_ready", "jobs", "line", "owner", "owner_id", "tag", "work")
+    __slots__ = ("counts_from", "is_ready", "jobs", "line", "owner", "owner_id", "tag", "work")
 
     def __init__(self, owner: int, line: "LineRow") -> None:
         self.owner, self.owner_id, self.line = owner, UUID(int=owner), line
         self.tag = 0.0
         self.jobs: deque[Job] = deque()
-        self.work = self.held_until = 0.0
+        self.work = self.counts_from = 0.0
         self.is_ready = False
 
 
@@ -89,10 +89,10 @@ class Fair:
             is_empty=not lane.jobs,
             virtual_time=line.virtual_time,
         )
-        if lane.jobs and job.number < lane.jobs[0].number:
-            lane.jobs.appendleft(job)
-        else:
-            lane.jobs.append(job)
+        place = len(lane.jobs)
+        while place and job.number < lane.jobs[place - 1].number:
+            place -= 1
+        lane.jobs.insert(place, job)
         self.queued[call.owner] += 1
         self._weigh(lane, call.estimate)
         self._open(lane)
@@ -123,13 +123,16 @@ class Fair:
             charged=lane_tags.charge(held=held, owner_pays=not is_ours),
             virtual_time=lane.line.virtual_time,
         )
+        counts_from = lane_tags.counts_from(
+            held_until=now, bound=self.tiers[call.tier].bound_seconds
+        )
         if not had_room:
-            lane.held_until = now
+            lane.counts_from = counts_from
         self._open(lane)
         if not had_room:
             for other in self.owned[call.owner]:
                 if other is not lane and other.jobs:
-                    other.held_until = now
+                    other.counts_from = counts_from
                     other.tag = lane_tags.readmitted(
                         tag=other.tag, virtual_time=other.line.virtual_time
                     )
@@ -159,11 +162,7 @@ class Fair:
             lane.is_ready = True
 
     def _head_since(self, lane: Lane) -> float:
-        return fairness.waits_since(
-            since=lane.jobs[0].submitted_at,
-            held_until=lane.held_until,
-            patience=self.shares[lane.line.tier].promote_after or 0.0,
-        )
+        return max(lane.jobs[0].submitted_at, lane.counts_from)
 
     def _room(self, owner: int, tier: str | None = None) -> int | None:
         if tier is None:
@@ -193,12 +192,17 @@ class Fair:
                 floor=self.floors.get(pool.name, 0.0),
             )
             for pool in self.pools.values()
-            if pool.running < pool.slots and self._any_ready(pool.kinds)
+            if pool.running < pool.slots and self._is_worth_a_look(pool)
         )
         return [free for row in rows if (free := capacity.free_slots(row)) is not None]
 
-    def _any_ready(self, kinds: Iterable[str]) -> bool:
-        return any(line.ready for line in self.lines.values() if line.kind in kinds)
+    def _is_worth_a_look(self, pool: Pool) -> bool:
+        """Say whether something could run, or could at the last look, so that it is noted when not."""
+        return any(
+            line.ready or self.turns.get((pool.name, line.number), Turn()).was_waiting
+            for line in self.lines.values()
+            if line.kind in pool.kinds
+        )
 
     def snapshot(self, free: Sequence[FreeSlots], now: float) -> Snapshot:
         """Read what the dispatcher reads: a few heads of each line, not all that waits."""
@@ -258,7 +262,7 @@ class Fair:
             room=self._room(lane.owner, lane.line.tier),
             jobs=first,
             has_more=len(jobs) > _JOBS_OF_A_LANE,
-            held_until=lane.held_until,
+            counts_from=lane.counts_from,
             has_promise=self._has_promise(lane),
         )
 

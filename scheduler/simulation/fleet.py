@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from scheduler.fairness import OVERDUE_FROM
+from jobs.lane_tags import OVERDUE_FROM
 from scheduler.rows import Tier
 
 

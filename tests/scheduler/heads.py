@@ -43,7 +43,12 @@ def head(
 
 
 def pool(
-    name: str = "main", *, slots: int = 1, kinds: str = "k", floor: float = 0.0, **rest: int | None
+    name: str = "main",
+    *,
+    slots: int = 1,
+    kinds: str = "k",
+    floor: float = 0.0,
+    **rest: tuple[int, ...],
 ) -> FreeSlots:
     return FreeSlots(
         pool=name,

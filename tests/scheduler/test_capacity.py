@@ -35,9 +35,15 @@ def test_no_capacity_is_no_error() -> None:
     assert _free(slots=0) == ()
 
 
-def test_unpaid_tiers_find_less_room_where_slots_are_reserved() -> None:
-    reserved = replace(POOL, paid_reserved=3, used=frozenset({1}))
+def test_the_highest_slots_are_the_reserved_ones() -> None:
+    found = free_slots(replace(POOL, paid_reserved=2, used=frozenset({1, 4})))
 
-    rooms = [free_slots(pool) for pool in (replace(reserved, unpaid=1), reserved, POOL)]
+    assert found
+    assert (found.slots, found.reserved) == ((2,), (3,))
 
-    assert [room and room.unpaid_room for room in rooms] == [0, 1, None]
+
+def test_a_pool_may_be_reserved_as_a_whole() -> None:
+    found = free_slots(replace(POOL, paid_reserved=9))
+
+    assert found
+    assert (found.slots, found.reserved) == ((), (1, 2, 3, 4))

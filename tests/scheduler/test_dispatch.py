@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from jobs import transitions
-from jobs.grants import GRANT
+from jobs import grants, transitions
 from jobs.ids import JobId
 from jobs.models import Job, Lane, LaneState, Lease, Line, Pool, PoolState, Tier
 from jobs.states import JobState
@@ -106,12 +105,11 @@ def test_a_canceled_queue_leaves_no_debt() -> None:
 def test_two_dispatchers_cannot_give_the_same_slot() -> None:
     owner = ann()
     first, second = queued(owner), queued(owner)
-    values: dict[str, Any] = {"pools": ["preview"], "slots": [1], "lease": 30}
-    with connection.cursor() as cursor:
-        cursor.execute(GRANT, {"jobs": [first], **values})
+    slot: dict[str, Any] = {"pools": ["preview"], "slots": [1], "steps": [1.0]}
+    grants.write(jobs=[first], **slot)
 
-    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(GRANT, {"jobs": [second], **values})
+    with pytest.raises(IntegrityError), transaction.atomic():
+        grants.write(jobs=[second], **slot)
 
     assert Job.objects.get(id=second).state == JobState.QUEUED
 

@@ -225,11 +225,47 @@ def test_a_line_whose_last_grant_was_a_promotion_goes_by_tag() -> None:
 
 
 def test_reserved_slots_are_left_to_those_who_pay() -> None:
-    free = [pool(slots=3, unpaid_room=1)]
+    free = [pool(slots=1, reserved=(2, 3))]
 
     picked = pick(snapshot(head(2, line=2, jobs=3), lines=ENTERPRISE_AND_FREE, free=free))
 
-    assert len(picked.grants) == 1
+    assert [grant.slot for grant in picked.grants] == [1]
+
+
+def test_who_pays_leaves_the_other_slots_to_all() -> None:
+    free = [pool(slots=2, reserved=(3,))]
+
+    picked = pick(snapshot(head(1), head(2, line=2, jobs=2), lines=ENTERPRISE_AND_FREE, free=free))
+
+    assert {grant.slot: grant.owner_id.int for grant in picked.grants} == {3: 1, 1: 2, 2: 2}
+
+
+def test_a_tier_that_finds_only_reserved_slots_keeps_what_it_lacks() -> None:
+    turns = {("main", 2): Turn(was_waiting=True)}
+    shares = {("main", "free"): Share(settled=1.0)}
+
+    picked = pick(
+        snapshot(
+            head(2, line=2),
+            free=[pool(slots=0, reserved=(1,), floor=90.0)],
+            lines=ENTERPRISE_AND_FREE,
+            shares=shares,
+            turns=turns,
+        )
+    )
+
+    assert (picked.grants, picked.lifts) == ((), {})
+    assert picked.turns["main", 2].was_waiting
+
+
+def test_a_line_that_is_being_written_waits_and_gets_nothing() -> None:
+    lines = {1: Line(tier="pro", kind="k", is_busy=True), 2: Line(tier="free", kind="k")}
+    turns = {("main", 1): Turn(was_waiting=True)}
+
+    picked = pick(snapshot(head(2, line=2), lines=lines, turns=turns, free=[pool(slots=2)]))
+
+    assert _owners(picked) == [2]
+    assert picked.turns["main", 1].was_waiting
 
 
 def test_a_batch_ends_where_the_next_job_was_not_read() -> None:

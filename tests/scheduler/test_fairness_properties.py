@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs import lane_tags
-from scheduler import capacity, fairness
+from scheduler import capacity
 from scheduler.fairness import LOOK_AHEAD, pick
 from scheduler.rows import Snapshot
 from scheduler.simulation.fleet import TIERS
@@ -340,5 +340,6 @@ def test_a_whale_past_the_door_is_not_promoted() -> None:
 
 
 def test_a_lane_just_released_from_its_limit_is_not_overdue_at_once() -> None:
-    assert fairness.waits_since(since=0.0, held_until=1000.0, patience=100.0) == 940.0
-    assert fairness.waits_since(since=950.0, held_until=1000.0, patience=100.0) == 950.0
+    # Of its patience, 0.4 of the bound, 0.6 are its owner's own doing.
+    assert lane_tags.counts_from(held_until=1000.0, bound=250.0) == 940.0
+    assert lane_tags.counts_from(held_until=1000.0, bound=None) == 1000.0

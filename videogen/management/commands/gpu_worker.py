@@ -30,8 +30,17 @@ class Command(BaseCommand):
             default=socket.gethostname(),
             help="name of the machine in attempts and incidents (its host name)",
         )
+        parser.add_argument(
+            "--slots",
+            type=queues.Slots,
+            choices=list(queues.Slots),
+            default=queues.Slots.ALL,
+            help="work only on the slots that pools reserve for paid tiers, or only on the others (all)",
+        )
 
-    def handle(self, *_: Any, pools: list[str] | None, node: str, **__: Any) -> None:
+    def handle(
+        self, *_: Any, pools: list[str] | None, node: str, slots: queues.Slots, **__: Any
+    ) -> None:
         found = {pool.name: pool for pool in Pool.objects.all()}
         missing = sorted(set(pools or ()) - set(found))
         if missing:
@@ -41,10 +50,12 @@ class Command(BaseCommand):
             raise CommandError("There is no pool yet. Add one first.")
         chosen_names = [pool.name for pool in chosen]
         worker_watch.wait_while_quarantined(chosen_names, node, say=self.stdout.write)
-        worker_watch.start(chosen_names, node, follows_servers=not pools)
+        worker_watch.start(chosen_names, node, follows_servers=not pools, slots=slots)
         spare = 0 if pools else _SPARE
-        names = [queue for pool in chosen for queue in queues.of_pool(pool.name)]
+        names = [queue for pool in chosen for queue in queues.of_pool(pool.name, slots)]
         label = "+".join(pool.name for pool in chosen)
+        if slots is not queues.Slots.ALL:
+            label += f".{slots}"
         celery.app.worker_main(
             [
                 "worker",
@@ -55,7 +66,7 @@ class Command(BaseCommand):
                 "--pool",
                 "threads",
                 "--concurrency",
-                str(max(1, spare + sum(_threads(pool) for pool in chosen))),
+                str(max(1, spare + sum(_threads(pool, slots) for pool in chosen))),
                 "--loglevel",
                 "WARNING",
                 "--without-mingle",
@@ -65,7 +76,13 @@ class Command(BaseCommand):
         )
 
 
-def _threads(pool: Pool) -> int:
+def _threads(pool: Pool, slots: queues.Slots) -> int:
     """Give one for each generation that runs here; handing over to a server takes a moment, not minutes."""
+    reserved = min(pool.paid_reserved, pool.slots)
+    count = {
+        queues.Slots.ALL: pool.slots,
+        queues.Slots.RESERVED: reserved,
+        queues.Slots.SHARED: pool.slots - reserved,
+    }[slots]
     runs_here = registry.backend(pool.driver).capabilities.runs_in_worker
-    return pool.slots if runs_here else min(pool.slots, _HANDING_OVER)
+    return count if runs_here else min(count, _HANDING_OVER)

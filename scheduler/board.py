@@ -1,0 +1,224 @@
+"""The read of everything that dispatch decides on but the lanes: pools, tiers, lines, and how far they came."""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, Final
+
+from django.db import connection
+
+from jobs import breakers, lane_tags
+from scheduler import capacity
+from scheduler.rows import FreeSlots, Line, Share, Tier, Turn
+
+# A lane with so many times what its owner may have waiting did not come through the door.
+_BEYOND_DOOR: Final = 2
+# How long the leader relies on what it remembers of lanes, and of their number, seconds.
+_REMEMBERED_FOR: Final = 0.25
+_COUNTED_FOR: Final = 2.0
+_NO_LIMIT: Final = 2**31 - 1
+
+# Pools that take work, with what runs there; all in one moment, so that what an attempt took is either its
+# lease's or in slot_use.
+_BOARD: Final = """
+select json_build_object(
+    'now', extract(epoch from now())::float8,
+    'pools', (select json_agg(json_build_object(
+            'name', p.name, 'slots', p.slots,
+            'kinds', (select json_agg(name) from kind where p.name = any(kind.usable)),
+            'paid_reserved', p.paid_reserved, 'floor', coalesce(f.floor, 0),
+            'is_careful', p.is_on_probation or p.unanswered >= %(breaks_at)s,
+            'used', (select json_agg(slot) from lease where pool_id = p.name)))
+        from pool p left join pool_floor f on f.pool_id = p.name
+        where p.state = 'active' and (p.breaker_until > now()) is not true),
+    'tiers', (select json_agg(json_build_array(
+        name, weight, is_paid, door_bound_seconds, queued_limit)) from tier),
+    'lines', (select json_agg(json_build_array(
+            line.id, tier_id, kind, virtual_time, was_promoted,
+            exists (select 1 from lane where lane.line_id = line.id and state = 1
+                and tag >= coalesce(seen.low, '-infinity'))))
+        from line left join unnest(%(lines)s::smallint[], %(lows)s::float8[]) as seen (id, low)
+            on seen.id = line.id),
+    'held', (select json_agg(json_build_array(pool_id, tier_id, held, elapsed)) from (
+        select lease.pool_id, line.tier_id, count(*) as held,
+            sum(extract(epoch from now() - lease.granted_at)::float8) as elapsed
+        from lease join line on line.id = lease.line_id group by 1, 2) by_tier),
+    'shares', (select json_agg(json_build_array(pool_id, tier_id, settled, reached)) from share),
+    'used', (select json_agg(json_build_array(id, pool_name, tier_name, service))
+        from slot_use where id >= %(used_from)s),
+    'turns', (select json_agg(json_build_array(pool_id, line_id, ledger, was_waiting)) from turn)
+)
+"""
+_OWNERS: Final = "select line_id, count(*) from lane where state > 0 group by line_id"
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the leader remembers so that it reads less; without it everything is read.
+
+    What was granted leaves dead entries at the front of the indexes until the oldest snapshot of the
+    database is gone, so that reading from the front would cost more with every grant.
+    """
+
+    # By line: no lane that could run had a lower tag. A refund may go below it.
+    lows: dict[int, float] = field(default_factory=dict)
+    # By line: how many owners wait.
+    owners: dict[int, int] = field(default_factory=dict)
+    # Rows of slot_use below this were added to their shares, but for what was committed late.
+    used_from: int = 0
+    used_to: int = 0
+    read_at: float = -inf
+    counted_at: float = -inf
+
+    def refresh(self) -> None:
+        """Forget what is old, and count the owners again."""
+        now = time.monotonic()
+        if now - self.read_at > _REMEMBERED_FOR:
+            self.lows.clear()
+            self.used_from = 0
+            self.read_at = now
+        if now - self.counted_at > _COUNTED_FOR:
+            with connection.cursor() as cursor:
+                cursor.execute(_OWNERS)
+                self.owners = dict(cursor.fetchall())
+            self.counted_at = now
+
+    def note_used(self, ids: Sequence[int]) -> None:
+        """Go on behind what was seen a while ago: what began before it has been committed by now."""
+        if self.used_from == 0:
+            self.used_from, self.used_to = self.used_to, max([self.used_to, *ids])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """Everything but the lanes."""
+
+    now: float
+    free: list[FreeSlots]
+    tiers: dict[str, Tier]
+    # By tier: beyond how many waiting jobs a lane did not come through the door.
+    beyonds: dict[str, int]
+    # The lines of the kinds that the free slots serve, and those with something that may run.
+    lines: dict[int, Line]
+    ready: frozenset[int]
+    shares: dict[tuple[str, str], Share]
+    turns: dict[tuple[str, int], Turn]
+    # Rows of slot_use that the shares contain already.
+    used: list[int]
+
+
+def read(memory: Memory) -> Board:
+    """Read pools, tiers, lines and shares; `free` is empty where no slot is or nobody would take it."""
+    memory.refresh()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _BOARD,
+            {
+                "breaks_at": breakers.OPENS_AT,
+                "lines": list(memory.lows),
+                "lows": list(memory.lows.values()),
+                "used_from": memory.used_from,
+            },
+        )
+        (text,) = cursor.fetchone()
+    found: dict[str, Any] = text if isinstance(text, dict) else json.loads(text)
+    rows: defaultdict[str, list[Any]] = defaultdict(
+        list, {name: value for name, value in found.items() if value is not None}
+    )
+    turns = {
+        (pool, line): Turn(ledger=float(ledger), was_waiting=was_waiting)
+        for pool, line, ledger, was_waiting in rows["turns"]
+    }
+    tiers = {
+        name: Tier(
+            weight=weight,
+            is_paid=is_paid,
+            promote_after=None if bound is None else lane_tags.OVERDUE_FROM * bound,
+        )
+        for name, weight, is_paid, bound, _ in rows["tiers"]
+    }
+    lines = {
+        number: Line(
+            tier=tier,
+            kind=kind,
+            virtual_time=float(virtual_time),
+            was_promoted=was_promoted,
+            owners=memory.owners.get(number, 1),
+        )
+        for number, tier, kind, virtual_time, was_promoted, _ in rows["lines"]
+    }
+    ready = frozenset(number for number, *_, is_ready in rows["lines"] if is_ready)
+    free = [
+        slots
+        for pool in rows["pools"]
+        if (slots := _free(pool)) is not None and _is_worth_a_look(slots, lines, ready, turns)
+    ]
+    kinds = {kind for pool in free for kind in pool.kinds}
+    used = [number for number, *_ in rows["used"]]
+    memory.note_used(used)
+    return Board(
+        now=found["now"],
+        free=free,
+        tiers=tiers,
+        beyonds={
+            name: _NO_LIMIT if limit is None else _BEYOND_DOOR * limit
+            for name, *_, limit in rows["tiers"]
+        },
+        lines={number: line for number, line in lines.items() if line.kind in kinds},
+        ready=ready,
+        shares=_shares(rows),
+        turns=turns,
+        used=used,
+    )
+
+
+def _free(pool: Mapping[str, Any]) -> FreeSlots | None:
+    return capacity.free_slots(
+        capacity.PoolRow(
+            name=pool["name"],
+            slots=pool["slots"],
+            kinds=frozenset(pool["kinds"] or ()),
+            used=frozenset(pool["used"] or ()),
+            paid_reserved=pool["paid_reserved"],
+            # One at a time shows whether a pool that failed is well again.
+            is_half_open=pool["is_careful"],
+            floor=float(pool["floor"]),
+        )
+    )
+
+
+def _is_worth_a_look(
+    pool: FreeSlots,
+    lines: Mapping[int, Line],
+    ready: frozenset[int],
+    turns: Mapping[tuple[str, int], Turn],
+) -> bool:
+    """Say whether something could run, or could at the last look, so that it is noted when not."""
+    return any(
+        number in ready or turns.get((pool.pool, number), Turn()).was_waiting
+        for number, line in lines.items()
+        if line.kind in pool.kinds
+    )
+
+
+def _shares(rows: Mapping[str, list[Any]]) -> dict[tuple[str, str], Share]:
+    held = {(pool, tier): (count, elapsed) for pool, tier, count, elapsed in rows["held"]}
+    settled: defaultdict[tuple[str, str], float] = defaultdict(float)
+    reached: dict[tuple[str, str], float] = {}
+    for pool, tier, service, at in rows["shares"]:
+        settled[pool, tier], reached[pool, tier] = float(service), float(at)
+    for _, pool, tier, service in rows["used"]:
+        settled[pool, tier] += service
+    shares = {}
+    for key in settled.keys() | held.keys():
+        count, elapsed = held.get(key, (0, 0.0))
+        shares[key] = Share(
+            settled=settled.get(key, 0.0),
+            elapsed=elapsed,
+            held=count,
+            reached=reached.get(key, 0.0),
+        )
+    return shares

@@ -1,0 +1,65 @@
+"""A plan changes while jobs wait: they go on waiting in the new tier's line, and nothing is lost."""
+
+import pytest
+
+from jobs import accounts, transitions
+from jobs.failures import FailureKind
+from jobs.ids import JobId
+from jobs.models import Backlog, Job, Lane, LaneState, Lease, Line, Pool
+from scheduler import dispatch, invariants, sweeps
+from tests.factories import VIDEO, ann, bob, end_attempt, queued
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_what_waits_moves_to_the_new_tier_s_line_and_starts_level_there() -> None:
+    owner = bob()
+    jobs = [queued(owner) for _ in range(3)]
+    Line.objects.filter(tier="pro").update(virtual_time=700)
+
+    before = accounts.change_tier(owner.id, tier="pro")
+
+    moved = Lane.objects.get(line__tier="pro")
+    assert (before, moved.tag, moved.head_id) == ("free", 700, jobs[0])
+    assert Lane.objects.get(line__tier="free").state == LaneState.EMPTY
+    assert set(Backlog.objects.values_list("line__tier", flat=True)) == {"pro"}
+    assert set(Job.objects.values_list("tier", flat=True)) == {"pro"}
+    assert [bell.tier for bell in dispatch.grant_free_slots()] == ["pro", "pro"]
+    assert invariants.violations(grace=3600) == []
+
+
+def test_what_runs_goes_on_and_its_next_try_waits_in_the_new_line() -> None:
+    owner = ann()
+    Pool.objects.update(slots=2)
+    lost, runs = queued(owner), queued(owner)
+    dispatch.grant_free_slots()
+
+    accounts.change_tier(owner.id, tier="enterprise")
+
+    assert set(Lease.objects.values_list("line_id", flat=True)) == {Line.objects.get(tier="pro").id}
+    end_attempt(Job.objects.get(id=lost), FailureKind.WORKER_LOST)
+    Job.objects.filter(id=lost).update(due_at="2020-01-01T00:00:00Z")
+    sweeps.return_due_retries()
+    transitions.succeed(JobId(runs), attempt=1, video=VIDEO)
+    assert Backlog.objects.get(job_id=lost).line.tier_id == "enterprise"
+    assert Job.objects.get(id=lost).tier_id == "enterprise"
+    assert invariants.violations(grace=3600) == []
+
+
+def test_a_larger_plan_gives_room_at_the_next_pick() -> None:
+    owner = bob()
+    Pool.objects.update(slots=6)
+    for _ in range(6):
+        queued(owner)
+    dispatch.grant_free_slots()
+
+    accounts.change_tier(owner.id, tier="pro")
+
+    assert len(dispatch.grant_free_slots()) == 4
+
+
+def test_there_must_be_such_a_tier() -> None:
+    owner = bob()
+
+    with pytest.raises(ValueError, match="no tier 'gold'"):
+        accounts.change_tier(owner.id, tier="gold")
