@@ -13,6 +13,7 @@ from jobs.errors import (
     Busy,
     CancelFeeChanged,
     KeyReused,
+    NoRoom,
     QuotaExceeded,
     RetryRefused,
     StillInProgress,
@@ -35,7 +36,7 @@ def submit(request: HttpRequest) -> HttpResponse:
     if wait := submit_wait(request):
         detail = f"Too many at once. Try again in {wait} s. Your prompt is kept."
         return _refused(request, form, detail, status=429, wait=wait)
-    fields = ("prompt", "model", "seconds", "size", "seed")
+    fields = ("prompt", "model", "seconds", "size", "seed", "standby")
     try:
         wanted = requests.read({name: request.POST.get(name) for name in fields})
         claim = Claim.by_form(
@@ -49,9 +50,10 @@ def submit(request: HttpRequest) -> HttpResponse:
     except KeyReused:
         detail = "This form was sent before with another prompt. Press Generate once more."
         return _refused(request, _with_new_token(request), detail, status=409)
-    except QuotaExceeded as refusal:
+    except (QuotaExceeded, NoRoom) as refusal:
         detail = f"{refusal} Your prompt is kept."
-        return _refused(request, form, detail, status=429, wait=refusal.retry_after_seconds)
+        status = 429 if isinstance(refusal, QuotaExceeded) else 503
+        return _refused(request, form, detail, status=status, wait=refusal.retry_after_seconds)
     except (StillInProgress, Busy) as refusal:
         detail = "Your other submissions are not through yet. Press Generate again in a second."
         return _refused(request, form, detail, status=503, wait=refusal.retry_after_seconds)
@@ -90,8 +92,10 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
         return _not_retried(request, job_id, " ".join(invalid.faults.values()), status=400)
     except RetryRefused as refusal:
         return _not_retried(request, job_id, str(refusal), status=409)
-    except (QuotaExceeded, StillInProgress, Busy) as refusal:
+    except QuotaExceeded as refusal:
         return _not_retried(request, job_id, str(refusal), status=429)
+    except (NoRoom, StillInProgress, Busy) as refusal:
+        return _not_retried(request, job_id, str(refusal), status=503)
     if fragments.wants_json(request):
         return _submitted(request, accepted)
     return _to_job(accepted)
