@@ -16,7 +16,7 @@ from django.db import connection
 RESERVE_BALANCE: Final = """
     update account a set balance = a.balance - %(credits)s, held = a.held + %(credits)s,
         live_count = a.live_count + 1,
-        submitted_until = greatest(a.submitted_until, now()) + entered.spacing,
+        submitted_until = greatest(a.submitted_until, statement_timestamp()) + entered.spacing,
         day = entered.today,
         day_jobs = 1 + case when a.day = entered.today then a.day_jobs else 0 end,
         day_gpu_seconds = %(estimate)s

@@ -163,7 +163,7 @@ def _lanes(owner_id: UUID) -> dict[int, _Lane]:
         places = found.setdefault(line_id, {})
         before = ahead.get(line_id, 0.0)
         shared = {"tag": tag, "own_running": running, "own_limit": limit}
-        places[job_id] = Place(own_work=before, own_jobs=len(places), **shared)
+        places[job_id] = Place(own_work=before, own_jobs=len(places), own_cost=cost, **shared)
         ahead[line_id] = before + cost
         ends[line_id] = Place(own_work=work, own_jobs=len(places), **shared)
     return {line_id: _Lane(ends[line_id], places) for line_id, places in found.items()}

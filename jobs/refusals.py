@@ -40,7 +40,7 @@ from account a
 join tier plan on plan.name = a.tier_id
 join line on line.kind = %(kind)s
     and line.tier_id = case when %(standby)s then '{STANDBY}' else a.tier_id end
-cross join (select (now() at time zone 'UTC')::date as today) day
+cross join (select (statement_timestamp() at time zone 'UTC')::date as today) day
 where a.owner_id = %(owner)s
 """
 _LOCK_ACCOUNT: Final = "select 1 from account where owner_id = %s for no key update"
@@ -222,7 +222,7 @@ def _keep(
     owner_id: UUID,
     instead_of: _Held | None,
 ) -> None:
-    values = {
+    values: dict[str, Any] = {
         "owner": owner_id,
         "line": standing.line_id,
         "why": answer.why.value,
@@ -297,7 +297,7 @@ def _door(line_id: int, *, is_locked: bool) -> tuple[Door, datetime]:
 def _tickets(
     request: VideoRequest, standing: _Standing, *, owner_id: UUID, now: datetime
 ) -> list[_Held]:
-    values = {
+    values: dict[str, Any] = {
         "owner": owner_id,
         "line": standing.line_id,
         "fingerprint": request.fingerprint(),

@@ -61,20 +61,21 @@ with line_of as materialized (
 ), shown as materialized (
     select ticket.id from ticket, line_of
     where ticket.owner_id = %(owner)s and ticket.line_id = line_of.id and ticket.job_id is null
-        and ticket.valid_until >= now() and ticket.valid_from <= now()
+        and ticket.valid_until >= statement_timestamp() and ticket.valid_from <= statement_timestamp()
     order by ticket.fingerprint <> %(fingerprint)s, ticket.valid_from limit 1
     for no key update of ticket
 ), room as materialized (
-    select a.owner_id, line_of.tier_id, line_of.id as line_id, (now() at time zone 'UTC')::date as today,
+    select a.owner_id, line_of.tier_id, line_of.id as line_id,
+        (statement_timestamp() at time zone 'UTC')::date as today,
         coalesce(make_interval(secs => 60.0 / nullif(plan.submissions_per_minute, 0)), '0') as spacing
     from account a join tier plan on plan.name = a.tier_id cross join line_of
     where a.owner_id = %(owner)s and a.balance >= %(credits)s
         and (plan.submissions_per_minute is null or a.submitted_until
-            <= now() + make_interval(secs => 60.0 - 60.0 / nullif(plan.submissions_per_minute, 0)))
+            <= statement_timestamp() + make_interval(secs => 60.0 - 60.0 / nullif(plan.submissions_per_minute, 0)))
         and (plan.jobs_per_day is null or plan.jobs_per_day
-            > case when a.day = (now() at time zone 'UTC')::date then a.day_jobs else 0 end)
+            > case when a.day = (statement_timestamp() at time zone 'UTC')::date then a.day_jobs else 0 end)
         and (plan.gpu_seconds_per_day is null or plan.gpu_seconds_per_day >= %(estimate)s
-            + case when a.day = (now() at time zone 'UTC')::date then a.day_gpu_seconds else 0 end)
+            + case when a.day = (statement_timestamp() at time zone 'UTC')::date then a.day_gpu_seconds else 0 end)
         and (plan.queued_limit is null or /*own_places*/)
     for no key update of a
 ), let_in as (
@@ -85,8 +86,8 @@ with line_of as materialized (
     where d.line_id = room.line_id and d.bound is not null and d.drain > 0
         and (d.work + d.added + %(adds)s <= d.bound * case
                 when exists (select from shown) then {door.WITH_TICKET}
-                when d.book > now() then {door.WHILE_BOOKED} else {door.WITHOUT_TICKET} end
-            or (d.work + d.added <= 0 and (d.book <= now() or exists (select from shown))))
+                when d.book > statement_timestamp() then {door.WHILE_BOOKED} else {door.WITHOUT_TICKET} end
+            or (d.work + d.added <= 0 and (d.book <= statement_timestamp() or exists (select from shown))))
     returning d.line_id
 ), passed as (
     select room.* from room where exists (select from let_in) or not exists (
