@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from jobs.models import Kind, Line, Offering, Pool, Tier
@@ -45,8 +45,9 @@ def name_of(pools: frozenset[str]) -> str:
     return f"{name[: _LONGEST - _DIGEST - 1]}~{digest}"
 
 
+@transaction.atomic
 def settle() -> None:
-    """Write what can be asked for now, the kinds and their lines. Inside the transaction of the change."""
+    """Write what can be asked for now, the kinds and their lines; with a change, in its transaction."""
     with connection.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
     made = makers(Pool.objects.all())
@@ -63,15 +64,23 @@ def settle() -> None:
     left = [wish for wish, kind in before.items() if now.get(wish) != kind]
     _withdraw([wish for wish in left if wish not in now])
     _leave([(before[wish], made.get(wish, frozenset())) for wish in left])
+    if now.keys() - before.keys():
+        # Some of what nobody could make can be made again.
+        _leave([(NO_POOL, frozenset())])
 
 
 def add_lines() -> None:
     """Create the line of every tier for every kind, where missing."""
+    # What is there already is left out first: a conflict would use up one of the few ids.
+    known = set(Line.objects.values_list("tier_id", "kind"))
+    tiers = Tier.objects.order_by("rank").values_list("name", flat=True)
+    names = list(Kind.objects.order_by("name").values_list("name", flat=True))
     Line.objects.bulk_create(
         [
             Line(tier_id=tier, kind=kind)
-            for tier in Tier.objects.order_by("rank").values_list("name", flat=True)
-            for kind in Kind.objects.order_by("name").values_list("name", flat=True)
+            for tier in tiers
+            for kind in names
+            if (tier, kind) not in known
         ],
         ignore_conflicts=True,
     )

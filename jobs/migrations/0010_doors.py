@@ -16,8 +16,7 @@ update run_time set p10 = median, p90 = greatest(median, least(p99, 1.5 * median
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0007_kinds'),
-        ('jobs', '0008_fill_lanes'),
+        ('jobs', '0009_kinds'),
     ]
 
     operations = [

@@ -5,8 +5,8 @@ import pytest
 from jobs import catalog, kinds, pools, requests, submission
 from jobs.models import Backlog, Job, Kind, Lease, Line, Offering, Pool
 from jobs.requests import InvalidFields
-from scheduler import dispatch
-from tests.factories import Person, ann, queued
+from scheduler import dispatch, invariants, rekinding
+from tests.factories import Person, ann, bob, queued
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,6 +72,90 @@ def test_a_job_that_nobody_can_make_any_more_waits_for_nobody() -> None:
 
     assert not Lease.objects.exists()
     assert not Offering.objects.filter(seconds=4).exists()
+
+
+def unsettle() -> None:
+    """Let the time pass after which nobody can still submit by the old offer."""
+    Kind.objects.filter(left_at__isnull=False).update(left_at="2020-01-01T00:00:00Z")
+
+
+def test_what_waits_moves_to_the_line_of_the_pools_that_can_make_it_now() -> None:
+    owner, other = ann(), bob()
+    pools.put("long", {**LONG, "seconds": [12]}, actor="me")
+    jobs = [submit(person, seconds=12) for person in (owner, other, owner)]
+    stays = submit(owner, seconds=12, size="854x480")
+    pools.change("preview", actor="me", reason="Shorter.", sizes=["854x480"])
+
+    unsettle()
+    moved, again = rekinding.move_on(), rekinding.move_on()
+
+    lines = dict(Backlog.objects.values_list("job_id", "line__kind"))
+    assert (moved, again) == (3, 0)
+    assert lines == {job.id: "long" for job in jobs} | {stays.id: "preview"}
+    assert not Kind.objects.filter(left_at__isnull=False).exists()
+    assert invariants.violations() == []
+
+
+def test_a_new_pool_helps_those_who_wait_already() -> None:
+    owner = ann()
+    submit(owner, seconds=12)
+    pools.put("long", {**LONG, "seconds": [12]}, actor="me")
+    pools.change("preview", actor="me", reason="Maintenance.", state="paused")
+
+    rekinding.move_on()
+    dispatch.grant_free_slots()
+
+    assert Lease.objects.get().pool_id == "long"
+
+
+def test_what_nobody_makes_any_more_can_be_made_again_later() -> None:
+    job_id = queued(ann())
+    pools.change("preview", actor="me", reason="Shorter.", seconds=[2])
+    unsettle()
+    rekinding.move_on()
+    waited = Backlog.objects.get(job_id=job_id).line.kind
+
+    pools.change("preview", actor="me", reason="As before.", seconds=[2, 4])
+    unsettle()
+    rekinding.move_on()
+    dispatch.grant_free_slots()
+
+    assert waited == kinds.NO_POOL
+    assert Lease.objects.get().job_id == job_id
+
+
+def test_a_pool_gets_work_of_a_kind_again_once_all_that_waits_there_is_for_it() -> None:
+    owner = ann()
+    pools.put("long", {**LONG, "seconds": [4, 12]}, actor="me")
+    submit(owner, seconds=12)
+    pools.change("preview", actor="me", reason="Shorter.", seconds=[4])
+    kind = Kind.objects.get(name="long+preview")
+    kept_to = kind.usable
+
+    rekinding.move_on()
+    kind.refresh_from_db()
+    too_soon = kind.usable
+    unsettle()
+    rekinding.move_on()
+    kind.refresh_from_db()
+
+    assert (kept_to, too_soon, kind.usable) == (["long"], ["long"], ["long", "preview"])
+
+
+def test_a_mover_and_a_dispatcher_at_once_lose_nothing() -> None:
+    owner = ann()
+    pools.put("long", {**LONG, "slots": 3, "seconds": [12]}, actor="me")
+    for _ in range(5):
+        submit(owner, seconds=12)
+    pools.change("preview", actor="me", reason="Shorter.", seconds=[4])
+
+    dispatch.grant_free_slots()
+    rekinding.move_on()
+    dispatch.grant_free_slots()
+
+    assert Lease.objects.filter(pool="long").count() == 3
+    assert Backlog.objects.count() == 2
+    assert invariants.violations() == []
 
 
 def test_settling_twice_changes_nothing() -> None:

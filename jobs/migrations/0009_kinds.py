@@ -17,7 +17,7 @@ update line set kind = left('model ' || kind, 64);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0006_backends")]
+    dependencies = [("jobs", "0008_fill_lanes")]
 
     operations = [
         migrations.CreateModel(
