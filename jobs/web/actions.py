@@ -3,12 +3,13 @@
 import re
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 
-from jobs import callers, requests, submission, transitions
+from jobs import callers, quotes, requests, submission, transitions
 from jobs.errors import (
     Busy,
     CancelFeeChanged,
@@ -23,9 +24,10 @@ from jobs.idempotency import Claim
 from jobs.ids import JobId
 from jobs.requests import InvalidFields
 from jobs.shield import submit_wait
-from jobs.web import fragments, pages
+from jobs.web import fragments, pages, tracks
 from jobs.web.forms import Composer
 
+_FIELDS = ("prompt", "model", "seconds", "size", "seed", "standby")
 # What our forms carry; anything else claims nothing.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -36,9 +38,8 @@ def submit(request: HttpRequest) -> HttpResponse:
     if wait := submit_wait(request):
         detail = f"Too many at once. Try again in {wait} s. Your prompt is kept."
         return _refused(request, form, detail, status=429, wait=wait)
-    fields = ("prompt", "model", "seconds", "size", "seed", "standby")
     try:
-        wanted = requests.read({name: request.POST.get(name) for name in fields})
+        wanted = requests.read({name: request.POST.get(name) for name in _FIELDS})
         claim = Claim.by_form(
             _token(request),
             wanted,
@@ -62,6 +63,20 @@ def submit(request: HttpRequest) -> HttpResponse:
     if accepted.is_replay:
         return _to_job(accepted)
     return HttpResponseRedirect(reverse("studio"), status=303)
+
+
+def quote(request: HttpRequest) -> JsonResponse:
+    """Say what the form would cost and wait; without a prompt too, as it changes neither."""
+    caller = callers.of(request)
+    fields = {name: request.POST.get(name) for name in _FIELDS}
+    try:
+        wanted = requests.read(fields | {"prompt": fields["prompt"] or "?"})
+    except InvalidFields as invalid:
+        return JsonResponse(
+            {"errors": {n: [text] for n, text in invalid.faults.items()}}, status=400
+        )
+    quoted = quotes.quote(wanted, owner_id=caller.owner_id, zone=caller.zone)
+    return JsonResponse(tracks.quoted(quoted, now=datetime.now(caller.zone)))
 
 
 def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:

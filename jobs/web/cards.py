@@ -14,6 +14,8 @@ from jobs import credit_policy, requests, waiting
 from jobs.backends.backend import Video
 from jobs.states import HOLDING, TERMINAL, JobState
 from jobs.waiting import Waiting
+from jobs.web import tracks
+from jobs.web.tracks import Track
 
 # What a query must read for `of`.
 FIELDS: Final = (
@@ -98,6 +100,7 @@ class Card:
     place: str
     detail: str
     sentence: str
+    track: Track | None
     cancel: "Cancel | None"
     can_retry: bool
     video_url: str
@@ -178,6 +181,7 @@ def of(
         place=_place(why, look),
         detail=_detail(look, percent=percent, why=why),
         sentence=_sentence(row, look, why),
+        track=tracks.of(why, now=datetime.now(zone)) if look == "waiting" else None,
         cancel=_cancel(row, look),
         can_retry=is_ended and not late and state is not JobState.SUCCEEDED,
         video_url=late.url if late else row["video_url"],
@@ -230,8 +234,8 @@ def _place(why: Waiting | None, look: str) -> str:
 
 def _detail(look: str, *, percent: int | None, why: Waiting | None) -> str:
     match look:
-        case "waiting" if why is not None and why.start_range is not None:
-            return _between(why.start_range)
+        case "waiting" if why is not None and why.position is not None:
+            return "next in line" if why.position == 0 else f"about {why.position:,} ahead"
         case "running":
             return f"{percent}%" if percent is not None else "generating"
         case "starting":
@@ -242,11 +246,6 @@ def _detail(look: str, *, percent: int | None, why: Waiting | None) -> str:
             return "starts again in a moment"
         case _:
             return ""
-
-
-def _between(moments: tuple[datetime, datetime]) -> str:
-    low, high = (f"{moment:%H:%M}" for moment in moments)
-    return f"starts about {low}" if low == high else f"starts {low} to {high}"
 
 
 def _sentence(row: Mapping[str, Any], look: str, why: Waiting | None) -> str:

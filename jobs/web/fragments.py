@@ -9,11 +9,14 @@ from django.template.loader import render_to_string
 
 from jobs import callers, days, late_results, outlooks
 from jobs.models import Account, Job
+from jobs.states import JobState
 from jobs.web import cards
 from notifications import feed
 
 # Today's finished jobs that the studio shows.
 FINISHED_SHOWN = 60
+# Waiting jobs whose places are asked for in one go.
+_WAITING_SHOWN = 200
 
 
 def today(request: HttpRequest) -> list[cards.Card]:
@@ -56,6 +59,26 @@ def card_answer(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
         "card": _card(request, card),
         "tally": _tally(request, today(request)),
         "credits": _credits(request),
+    }
+
+
+def waiting_answer(request: HttpRequest) -> dict[str, Any]:
+    """Give what may change without an event: of each waiting job its place, its range and its reason."""
+    caller = callers.of(request)
+    queued = Job.objects.owned_by(caller.owner_id).live().filter(state=JobState.QUEUED)
+    rows = list(queued.newest_first().values(*cards.FIELDS)[:_WAITING_SHOWN])
+    whys = outlooks.explain(rows, owner_id=caller.owner_id, zone=caller.zone)
+    found = [cards.of(row, zone=caller.zone, why=whys.get(row["id"])) for row in rows]
+    return {
+        "waiting": {
+            str(card.id): {
+                "look": card.look,
+                "place": card.place,
+                "detail": card.detail,
+                "wait": render_to_string("components/wait.html", {"card": card}, request),
+            }
+            for card in found
+        }
     }
 
 
