@@ -13,9 +13,11 @@ from enum import StrEnum
 from typing import Final
 
 # Shares of the bound: up to which ticketless callers are let in while others have tickets, in general,
-# and with a ticket. The gaps keep small jobs from taking the place that a ticket was given for.
-_WHILE_BOOKED: Final = 0.9
-_WITHOUT_TICKET: Final = 0.97
+# and with a ticket. The gaps keep small jobs from taking the place that a ticket was given for. The statement
+# of submission decides as `knock` does.
+WHILE_BOOKED: Final = 0.9
+WITHOUT_TICKET: Final = 0.97
+WITH_TICKET: Final = 1.0
 # Places are given a little slower than the line drains.
 _BOOKED_DRAIN: Final = 0.9
 # A ticket is good for so long after its time.
@@ -98,11 +100,11 @@ def knock(
     if door.drain <= 0:
         return _refused(Why.NO_CAPACITY, door, at=None, value=door.work, now=now, spread=spread)
     is_booked = door.book > now and not shows
-    share = 1.0 if shows else _WHILE_BOOKED if is_booked else _WITHOUT_TICKET
+    share = WITH_TICKET if shows else WHILE_BOOKED if is_booked else WITHOUT_TICKET
     # A job that nothing waits before delays nobody's start, however long it is.
     if door.work + cost <= share * door.bound or (door.work <= 0 and not is_booked):
         return Admitted(uses_ticket=shows)
-    excess = max(0.0, door.work + cost - _WHILE_BOOKED * door.bound)
+    excess = max(0.0, door.work + cost - WHILE_BOOKED * door.bound)
     at = max(door.book, now + excess / door.drain)
     book = at + cost / (_BOOKED_DRAIN * door.drain)
     return _refused(Why.TIER_FULL, door, at=at, value=door.work, now=now, spread=spread, book=book)

@@ -94,11 +94,33 @@ class InvalidField(JobError):
 class QuotaExceeded(JobError):
     """The account has no room for this job now."""
 
+    # Which limit, its value, and how far it is used.
     limit: str
-    value: int
+    value: float
     message: str
     retry_after_seconds: int | None = None
+    used: float = 0
     code = "quota_exceeded"
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass
+class NoRoom(JobError):
+    """We have no room for this job now, whoever asks. `code` is `tier_full` or `no_capacity`."""
+
+    why: str
+    # GPU-seconds that may wait in the line, and that do; on standby, jobs.
+    value: float
+    used: float
+    message: str
+    # None where no time can be named.
+    retry_after_seconds: int | None = None
+    is_standby_offered: bool = False
+
+    def __post_init__(self) -> None:
+        self.code = self.why
 
     def __str__(self) -> str:
         return self.message

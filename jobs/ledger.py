@@ -11,10 +11,16 @@ from uuid import UUID
 
 from django.db import connection
 
-# Parts of the submit statement: `entered` is the account with room, `created` the new job.
+# Parts of the submit statement: `entered` is the account with room, `created` the new job. What was submitted
+# is counted with what it costs: by the minute, and by the day.
 RESERVE_BALANCE: Final = """
     update account a set balance = a.balance - %(credits)s, held = a.held + %(credits)s,
-        live_count = a.live_count + 1
+        live_count = a.live_count + 1,
+        submitted_until = greatest(a.submitted_until, statement_timestamp()) + entered.spacing,
+        day = entered.today,
+        day_jobs = 1 + case when a.day = entered.today then a.day_jobs else 0 end,
+        day_gpu_seconds = %(estimate)s
+            + case when a.day = entered.today then a.day_gpu_seconds else 0 end
     from entered where a.owner_id = entered.owner_id
 """
 RESERVE_ENTRY: Final = """
@@ -33,7 +39,10 @@ SETTLE_ENTRY: Final = """
 """
 SETTLE_BALANCE: Final = """
     update account set balance = balance + credits_reserved - credits_charged,
-        held = held - credits_reserved, live_count = live_count - 1
+        held = held - credits_reserved, live_count = live_count - 1,
+        day_gpu_seconds = case
+            when moved.attempt = 0 and day = (moved.created_at at time zone 'UTC')::date
+            then greatest(day_gpu_seconds - moved.estimate, 0) else day_gpu_seconds end
     from moved where account.owner_id = moved.owner_id and %(ends)s
 """
 

@@ -82,6 +82,8 @@ class Place:
     tag: float
     own_work: float = 0.0
     own_jobs: int = 0
+    # What the job itself costs: it is not ahead of itself.
+    own_cost: float = 0.0
     # Jobs of the owner that run, and how many may.
     own_running: int = 0
     own_limit: int | None = None
@@ -125,7 +127,8 @@ def expect(outlook: Outlook, place: Place) -> Expected | None:
         # Nobody knows yet which of the two holds: the range covers both.
         old = _seconds(outlook, place, before, overtaking, drain=outlook.drain_before)
         low, high = min(low, spread(old, band)[0]), max(high, spread(old, band)[1])
-    ahead = round(before / outlook.mean_cost) if outlook.mean_cost else 0
+    others = max(0.0, before - place.own_cost)
+    ahead = round(others / outlook.mean_cost) if outlook.mean_cost else 0
     return Expected(ahead=ahead, seconds=seconds, low=low, high=high, key=key)
 
 

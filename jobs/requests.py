@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from jobs import catalog, credit_policy
+from jobs import catalog, credit_policy, speeds
 from jobs.errors import InvalidField
 from jobs.models import Job
 
@@ -17,10 +17,11 @@ KEY_LIMIT: Final = 255
 # Seeds are unsigned 32-bit numbers in the generation servers.
 _LARGEST_SEED: Final = 2**32 - 1
 _FIELDS: Final = frozenset(
-    {"prompt", "model", "seconds", "size", "seed", "start_within", "finish_within"}
+    {"prompt", "model", "seconds", "size", "seed", "start_within", "finish_within", "standby"}
 )
-_SIZE_FACTOR: Final = 854 * 480
 _DEFAULT_SECONDS: Final = 4
+# The tier of jobs that are sent on standby, whatever their owner's plan.
+STANDBY: Final = "standby"
 # A deadline is at least this and at most a week ahead, seconds.
 SHORTEST_DEADLINE: Final = 10
 LONGEST_DEADLINE: Final = 7 * 86_400
@@ -40,12 +41,16 @@ class VideoRequest:
     finish_within: int | None = None
     credits: int
     estimate: float
+    # Accepted without a promise: it runs when nobody else waits.
+    standby: bool = False
     # The line of its tier in which it waits is the one of this kind.
     kind: str
 
     def fields(self) -> dict[str, Any]:
         """Give what the caller asked for, as `read` takes it."""
-        return {name: getattr(self, name) for name in _FIELDS}
+        named = {name: getattr(self, name) for name in _FIELDS}
+        # What is no standby is the same request as before there was one.
+        return named if self.standby else {n: v for n, v in named.items() if n != "standby"}
 
     def fingerprint(self) -> bytes:
         """Digest the parsed fields, so that an equal request is known whatever its encoding."""
@@ -62,6 +67,7 @@ def read(data: Mapping[str, Any]) -> VideoRequest:
     seed = _checked(faults, _seed, data.get("seed"))
     start_within = _checked(faults, _within, "start_within", data.get("start_within"))
     finish_within = _checked(faults, _within, "finish_within", data.get("finish_within"))
+    standby = _checked(faults, _standby, data.get("standby"))
     seconds = size = None
     if offer is not None:
         seconds = _checked(faults, _seconds, data.get("seconds"), offer)
@@ -77,13 +83,14 @@ def read(data: Mapping[str, Any]) -> VideoRequest:
         seed=seed,
         start_within=start_within,
         finish_within=finish_within,
+        standby=bool(standby),
         credits=credit_policy.price(
             seconds=seconds,
             width=width,
             height=height,
             credits_per_second=offer.credits_per_second,
         ),
-        estimate=offer.speed * seconds * width * height / _SIZE_FACTOR,
+        estimate=speeds.estimate(offer.model, seconds, size),
         kind=offer.kinds[seconds, size],
     )
 
@@ -98,6 +105,7 @@ def of_job(job: Job) -> VideoRequest:
         seed=job.seed,
         start_within=_after(job, job.start_by),
         finish_within=_after(job, job.finish_by),
+        standby=job.tier_id == STANDBY,
         credits=job.credits_reserved,
         estimate=job.estimate,
         kind="",
@@ -208,6 +216,17 @@ def _within(field: str, value: object) -> int | None:
             f" from {SHORTEST_DEADLINE} to {LONGEST_DEADLINE}.",
         )
     return number
+
+
+def _standby(value: object) -> bool:
+    if value in (None, "", False):
+        return False
+    # A form's box that is ticked sends "on".
+    if value is True or value in ("true", "on", "1"):
+        return True
+    if value == "false":
+        return False
+    raise InvalidField("standby", "standby must be true or false.")
 
 
 def _whole(value: object) -> int | None:

@@ -58,7 +58,8 @@ with moved as (
         video_expires_at = %(video_expires_at)s,
         error_code = %(error_code)s, error_message = %(error_message)s
     where id = %(job)s and version = %(version)s
-    returning id, owner_id, version, attempt, credits_reserved, credits_charged
+    returning id, owner_id, version, attempt, credits_reserved, credits_charged, created_at,
+        estimate
 ), freed as (
     delete from lease using moved where lease.job_id = moved.id and %(releases)s
     returning lease.owner_id, lease.line_id, lease.pool_id, lease.estimate,
@@ -221,12 +222,26 @@ def cancel(job_id: JobId, *, owner_id: UUID, agreed_fee: int | None = None) -> N
 
 def expire(job_id: JobId) -> None:
     """End a waiting job whose time to start or to finish passed. Refused while there is time, or it runs."""
+    with _expiring(job_id, cause="deadline") as move:
+        if not deadlines.have_passed(move.job):
+            raise TransitionRefused(job_id=job_id, current=move.job.state, wanted=JobState.EXPIRED)
+
+
+def give_up(job_id: JobId, *, message: str) -> None:
+    """End a job that waits for capacity that is not there; `message` tells its owner. Refused once it runs."""
+    with _expiring(job_id, cause="capacity") as move:
+        move.error_message = message
+
+
+@contextmanager
+def _expiring(job_id: JobId, *, cause: str) -> Iterator[_Move]:
     with transaction.atomic():
         job = locks.waiting(job_id)
-        if JobState(job.state) is not JobState.QUEUED or not deadlines.have_passed(job):
+        if JobState(job.state) is not JobState.QUEUED:
             raise TransitionRefused(job_id=job_id, current=job.state, wanted=JobState.EXPIRED)
-        move = _Move(job=job, to=JobState.EXPIRED, cause="deadline")
+        move = _Move(job=job, to=JobState.EXPIRED, cause=cause)
         _end_as_expired(move)
+        yield move
         _apply(_checked(move))
 
 

@@ -1,23 +1,20 @@
-"""Pure: what jobs cost, how fast lines drain, what waits ahead, and how wide a true range is.
+"""Pure: how fast lines drain, what waits ahead, and how wide a true range is.
 
 Work ahead in virtual time follows from start-time fair queueing: a lane that starts at `tag` gets one
 second of service for each second of its line's virtual time. Ranges are calibrated while they prove right
 or wrong (Gibbs and Candes, adaptive conformal inference, arXiv 2106.00170).
 
-Rows: run_time (pool, model, seconds, size): `count`, `p10`, `median`, `p90`; lane: `work`, the GPU-seconds that
-wait in it, and `head`, those of its first job; arrival (line, at, work, lead), or three minutes in memory.
+Rows: lane: `work`, the GPU-seconds that wait in it, and `head_cost`, those of its first job. Arrivals of the
+last three minutes are in the publisher's memory.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import exp, log
 from typing import Final
 
 from jobs.outlook import Band, Curve
 
-# A declared speed weighs as much as so many generations.
-_DECLARED_WEIGHT: Final = 5.0
 # What waits is wanted within so many seconds: the horizon of a line's demand.
 _HORIZON: Final = 120.0
 # Arrivals of so many seconds say how many will overtake.
@@ -27,58 +24,6 @@ _POINTS: Final = 48
 _STEP: Final = 0.08
 _MISSED: Final = 0.06
 _WIDEST: Final = 4.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunTimes:
-    """What recent generations of one kind took, seconds."""
-
-    count: int
-    p10: float
-    median: float
-    p90: float
-
-    @property
-    def mean(self) -> float:
-        """Estimate the mean without the longest tenth, which would pull it anywhere (Swanson's rule)."""
-        return 0.3 * self.p10 + 0.4 * self.median + 0.3 * self.p90
-
-
-def run_times(took: Sequence[float]) -> RunTimes | None:
-    """Take the quantiles of what generations took."""
-    if not took:
-        return None
-    ranked = sorted(took)
-    p10, median, p90 = (ranked[min(len(ranked) - 1, int(q * len(ranked)))] for q in (0.1, 0.5, 0.9))
-    return RunTimes(count=len(ranked), p10=p10, median=median, p90=p90)
-
-
-def speed_error(learned: Iterable[tuple[RunTimes, float]]) -> float:
-    """Give the factor by which a pool's declared costs of a model are wrong, by (learned, declared).
-
-    It is what a length or size that never ran is multiplied with.
-    """
-    total = weight = 0.0
-    for times, declared in learned:
-        if declared > 0 and times.mean > 0:
-            total += times.count * log(times.mean / declared)
-            weight += times.count
-    return exp(total / (weight + _DECLARED_WEIGHT))
-
-
-def cost(learned: RunTimes | None, *, declared: float, error: float = 1.0) -> float:
-    """Estimate the GPU-seconds of a job: from what is declared to what was learned, as it is learned."""
-    prior = declared * error
-    if learned is None or learned.mean <= 0:
-        return prior
-    share = learned.count / (learned.count + _DECLARED_WEIGHT)
-    return exp(share * log(learned.mean) + (1 - share) * log(prior))
-
-
-def over_pools(costs: Sequence[tuple[float, int]]) -> float:
-    """Estimate the cost of a job that any of these pools could run, by (cost, slots)."""
-    slots = sum(count for _, count in costs)
-    return sum(each * count for each, count in costs) / slots if slots else 0.0
 
 
 def work_ahead(lanes: Iterable[tuple[float, float, float]]) -> Curve:

@@ -4,3 +4,8 @@ from prometheus_client import Counter
 
 GRANTS = Counter("videogen_grants", "Slots granted.", ["pool", "tier"])
 REPAIRS = Counter("videogen_repairs", "Rows that a sweep put right.", ["sweep"])
+RANGES = Counter(
+    "videogen_start_ranges",
+    "Ranges for starts, of a sample, by when they were told and how they came out.",
+    ["tier", "told", "outcome"],
+)

@@ -116,17 +116,28 @@ with recent as (
     where t.id > (select coalesce(max(id), 0) from job_transition) - %(moves)s
         and t.to_state = 'succeeded' and a.outcome = 'succeeded' and a.started_at is not null
 )
-insert into run_time as known (pool_name, model, seconds, size, count, median, p99)
+insert into run_time as known (pool_name, model, seconds, size, count, p10, median, p90, p99)
 select pool, model, seconds, size, count(*),
+    percentile_disc(0.1) within group (order by took),
     percentile_disc(0.5) within group (order by took),
+    percentile_disc(0.9) within group (order by took),
     percentile_disc(0.99) within group (order by took)
 from recent group by pool, model, seconds, size
 on conflict (pool_name, model, seconds, size) do update set
-    count = excluded.count, median = excluded.median, p99 = excluded.p99, updated_at = now()
+    count = excluded.count, p10 = excluded.p10, median = excluded.median, p90 = excluded.p90,
+    p99 = excluded.p99, updated_at = now()
 where excluded.count >= least(known.count, 20)
 """
 # Moves that learning looks back on.
 _LOOK_BACK: Final = 20_000
+# Tickets are kept for so many seconds past their time, so that their use can be looked up.
+_TICKETS_KEPT: Final = 86_400.0
+_FORGET_TICKETS: Final = """
+delete from ticket where id in (
+    select id from ticket where valid_until < now() - make_interval(secs => %s)
+    order by valid_until limit %s
+)
+"""
 _FIRST: Final = ("-infinity", "00000000-0000-0000-0000-000000000000")
 
 
@@ -262,6 +273,13 @@ def forget_keys() -> int:
 def stop_orphans() -> int:
     """Look for and stop work on backends that no attempt owns."""
     return _counted("stop_orphans", orphans.stop_due(limit=_ORPHANS))
+
+
+def forget_tickets() -> int:
+    """Drop tickets that are long past."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET_TICKETS, [_TICKETS_KEPT, _BATCH * _BATCHES])
+        return int(cursor.rowcount)
 
 
 def forget_messages() -> int:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from celery import shared_task
 
 from jobs import kinds, pool_health
-from scheduler import rekinding, sweeps, ticks
+from scheduler import rekinding, shedding, sweeps, ticks
 
 # Seconds between two runs; beat's table reads them.
 RESCUE_EVERY = 2.0
 RETURN_EVERY = 1.0
+SHED_EVERY = 5.0
 EXPIRE_EVERY = 2.0
 QUESTION_EVERY = 5.0
 REOPEN_EVERY = 10.0
@@ -45,6 +46,18 @@ def question_long_runs() -> None:
 def expire_waiting() -> None:
     """End waiting jobs whose time passed."""
     _once("expire_waiting", EXPIRE_EVERY, sweeps.expire_waiting)
+
+
+@shared_task(name="scheduler.shed", ignore_result=True)
+def shed() -> None:
+    """Give up unpaid jobs that waited too long."""
+    _once("shed", SHED_EVERY, shedding.shed)
+
+
+@shared_task(name="scheduler.forget_tickets", ignore_result=True)
+def forget_tickets() -> None:
+    """Drop tickets that are long past."""
+    _once("forget_tickets", FORGET_EVERY, sweeps.forget_tickets)
 
 
 @shared_task(name="scheduler.return_due_retries", ignore_result=True)

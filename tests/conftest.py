@@ -32,10 +32,12 @@ def _no_memory_between_tests() -> None:
     """Forget what a process remembers for a moment: offers, keys, flood counts."""
     from django.core.cache import caches
 
-    from jobs import catalog
+    from jobs import catalog, outlooks, speeds
     from videogen.accounts import keys
 
     catalog.forget()
+    outlooks.forget()
+    speeds.forget()
     keys.forget()
     caches["throttling"].clear()
 

@@ -128,7 +128,9 @@ def learned(p99: float) -> None:
         seconds=4,
         size="854x480",
         count=100,
+        p10=p99 / 4,
         median=p99 / 2,
+        p90=p99 * 0.9,
         p99=p99,
     )
 

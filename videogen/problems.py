@@ -16,6 +16,7 @@ from jobs.errors import (
     JobError,
     JobMissing,
     KeyReused,
+    NoRoom,
     QuotaExceeded,
     RetryRefused,
     StillInProgress,
@@ -33,6 +34,7 @@ _STATUS: Final[Mapping[type[JobError], int]] = {
     QuotaExceeded: 429,
     StillInProgress: 409,
     Busy: 503,
+    NoRoom: 503,
 }
 _TITLES: Final = {
     400: "The request cannot be read",
@@ -83,7 +85,14 @@ def _refusal(error: JobError, *, status: int) -> Response:
     extra: dict[str, Any] = {}
     headers = {}
     if isinstance(error, QuotaExceeded):
-        extra = {"limit": error.limit, "value": error.value}
+        extra = {"limit": error.limit, "value": error.value, "used": error.used}
+    if isinstance(error, NoRoom):
+        extra = {
+            "limit": "line",
+            "value": error.value,
+            "used": error.used,
+            "standby_offered": error.is_standby_offered,
+        }
     if (wait := getattr(error, "retry_after_seconds", None)) is not None:
         headers["Retry-After"] = str(wait)
     return _problem(status, code=error.code, detail=str(error), headers=headers, **extra)

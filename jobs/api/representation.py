@@ -6,8 +6,11 @@ from typing import Any, Final
 
 from jobs import credit_policy, waiting
 from jobs.backends.backend import Video
-from jobs.requests import VideoRequest
+from jobs.errors import JobError
+from jobs.quotes import Quote
+from jobs.requests import STANDBY, VideoRequest
 from jobs.states import HOLDING, TERMINAL, JobState
+from jobs.waiting import Waiting
 
 # What a query must read for `of`; the lease is there only while an attempt holds a slot.
 FIELDS: Final = (
@@ -29,6 +32,7 @@ FIELDS: Final = (
     "error_code",
     "error_message",
     "retry_of",
+    "tier_id",
     "created_at",
     "due_at",
     "started_at",
@@ -41,8 +45,10 @@ FIELDS: Final = (
 )
 
 
-def of(row: Mapping[str, Any], *, late: Video | None = None) -> dict[str, Any]:
-    """Represent one job, with the video that came too late for it, if one did."""
+def of(
+    row: Mapping[str, Any], *, late: Video | None = None, why: Waiting | None = None
+) -> dict[str, Any]:
+    """Represent one job, with the video that came too late for it, if one did, and why it waits."""
     state = JobState(row["state"])
     return {
         "id": str(row["id"]),
@@ -55,7 +61,7 @@ def of(row: Mapping[str, Any], *, late: Video | None = None) -> dict[str, Any]:
         "size": row["size"],
         "seed": row["seed"],
         "progress": _progress(row, state),
-        "waiting": _waiting(row, state),
+        "waiting": _waiting(row, state, why),
         "credits": _credits(row, state),
         "video_url": row["video_url"] or None,
         "video_expires_at": _stamp(row["video_expires_at"]),
@@ -66,6 +72,7 @@ def of(row: Mapping[str, Any], *, late: Video | None = None) -> dict[str, Any]:
         "error": _error(row, state),
         "retry_of": str(row["retry_of"]) if row["retry_of"] else None,
         "cancel_requested_at": _stamp(row["cancel_requested_at"]),
+        "standby": row["tier_id"] == STANDBY,
         "start_by": _stamp(row["start_by"]),
         "finish_by": _stamp(row["finish_by"]),
         "created_at": _stamp(row["created_at"]),
@@ -102,16 +109,33 @@ def as_submitted(row: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def quote(request: VideoRequest, *, balance: int) -> dict[str, Any]:
-    """Represent what a request would cost, beside what its caller can spend."""
+def quote(request: VideoRequest, quoted: Quote) -> dict[str, Any]:
+    """Represent what a request would cost and wait, beside what its caller can spend."""
+    why = quoted.waiting
     return {
-        "credits": request.credits,
-        "balance": balance,
-        "is_affordable": balance >= request.credits,
+        "credits": quoted.credits,
+        "balance": quoted.balance,
+        "is_affordable": quoted.balance >= quoted.credits,
+        "gpu_seconds": round(request.estimate, 1),
+        "waiting": _told(why) if why else None,
+        "refusal": _refusal(quoted.refusal) if quoted.refusal else None,
         "cancel": {
             "waiting": credit_policy.cancel_fee(JobState.QUEUED, reserved=request.credits),
             "running": credit_policy.cancel_fee(JobState.RUNNING, reserved=request.credits),
         },
+    }
+
+
+def _refusal(error: JobError) -> dict[str, Any]:
+    wait = getattr(error, "retry_after_seconds", None)
+    return {
+        "code": error.code,
+        "limit": getattr(error, "limit", "line"),
+        "value": getattr(error, "value", None),
+        "used": getattr(error, "used", None),
+        "detail": str(error),
+        "retry_after": wait,
+        "standby_offered": getattr(error, "is_standby_offered", False),
     }
 
 
@@ -131,17 +155,26 @@ def _progress(row: Mapping[str, Any], state: JobState) -> int:
     return int(row["progress"])
 
 
-def _waiting(row: Mapping[str, Any], state: JobState) -> dict[str, Any] | None:
-    found = waiting.explain(state=state, due_at=row["due_at"], attempt=row["attempt"])
-    if found is None:
+def _waiting(row: Mapping[str, Any], state: JobState, why: Waiting | None) -> dict[str, Any] | None:
+    found = why or waiting.explain(state=state, due_at=row["due_at"], attempt=row["attempt"])
+    if found is None or state is not JobState.QUEUED:
         return None
+    return _told(found)
+
+
+def _told(found: Waiting) -> dict[str, Any]:
     return {
         "reason": found.reason,
         "sentence": found.sentence,
         "position": found.position,
-        "start_range": found.start_range,
-        "finish_range": found.finish_range,
+        "start_range": _range(found.start_range),
+        "finish_range": _range(found.finish_range),
     }
+
+
+def _range(moments: tuple[datetime, datetime] | None) -> list[str | None] | None:
+    # Whole seconds: nobody knows it more exactly.
+    return [_stamp(moment.replace(microsecond=0)) for moment in moments] if moments else None
 
 
 def _error(row: Mapping[str, Any], state: JobState) -> dict[str, str] | None:

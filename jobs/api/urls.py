@@ -6,6 +6,7 @@ from jobs.api import views
 
 urlpatterns = [
     path("jobs", views.Jobs.as_view(), name="api_jobs"),
+    path("jobs/quote", views.Quotes.as_view(), name="api_quote"),
     path("jobs/<uuid:job_id>", views.OneJob.as_view(), name="api_job"),
     path("jobs/<uuid:job_id>/cancellation", views.Cancellation.as_view(), name="api_cancellation"),
     path("jobs/<uuid:job_id>/retry", views.Retry.as_view(), name="api_retry"),

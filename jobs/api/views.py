@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import callers, days, late_results, requests, submission, transitions
+from jobs import callers, days, late_results, outlooks, quotes, requests, submission, transitions
 from jobs.api import representation
 from jobs.idempotency import Claim
 from jobs.ids import JobId
-from jobs.models import Account, Job
+from jobs.models import Job
 from jobs.requests import InvalidFields, VideoRequest
 from jobs.shield import submit_wait
 
@@ -41,17 +41,19 @@ class Jobs(APIView):
         zone = days.zone(tz) if tz else callers.of(request).zone
         day = days.day(request.query_params.get("day") or "today", zone=zone)
         start, end = days.bounds(day, zone=zone)
-        rows = (
-            Job.objects.owned_by(callers.of(request).owner_id)
+        owner_id = callers.of(request).owner_id
+        rows = list(
+            Job.objects.owned_by(owner_id)
             .created_between(start, end)
             .newest_first()
             .values(*representation.FIELDS)[:_PAGE]
         )
+        whys = outlooks.explain(rows, owner_id=owner_id)
         return Response(
             {
                 "day": day.isoformat(),
                 "time_zone": zone.key,
-                "jobs": [representation.of(row) for row in rows],
+                "jobs": [representation.of(row, why=whys.get(row["id"])) for row in rows],
             }
         )
 
@@ -61,8 +63,10 @@ class OneJob(APIView):
 
     def get(self, request: Request, job_id: UUID) -> Response:
         """Retrieve one job of the caller."""
-        row = _row(job_id, owner_id=callers.of(request).owner_id)
-        return Response(representation.of(row, late=late_results.of(row)))
+        owner_id = callers.of(request).owner_id
+        row = _row(job_id, owner_id=owner_id)
+        why = outlooks.explain([row], owner_id=owner_id).get(job_id)
+        return Response(representation.of(row, late=late_results.of(row), why=why))
 
 
 class Cancellation(APIView):
@@ -91,13 +95,13 @@ class Retry(APIView):
 
 
 class Quotes(APIView):
-    """POST /api/v1/quotes."""
+    """POST /api/v1/quotes, /api/v1/jobs/quote."""
 
     def post(self, request: Request) -> Response:
-        """Say what a request would cost. Takes the body of a submission, and submits nothing."""
+        """Say what a request would cost and wait. Takes the body of a submission, and submits nothing."""
         wanted = requests.read(_body(request))
-        account = Account.objects.get(owner_id=callers.of(request).owner_id)
-        return Response(representation.quote(wanted, balance=account.balance))
+        quoted = quotes.quote(wanted, owner_id=callers.of(request).owner_id)
+        return Response(representation.quote(wanted, quoted))
 
 
 def _accepted(request: Request, accepted: submission.Accepted) -> Response:

@@ -2,6 +2,7 @@
 
 from jobs.models.account import Account
 from jobs.models.attempt import Attempt, JobTransition, LearnedBy
+from jobs.models.door import Door, Ticket
 from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.inbox import Orphan, WebhookMessage
 from jobs.models.job import Job
@@ -9,6 +10,7 @@ from jobs.models.kind import Kind, Offering
 from jobs.models.lease import Lease
 from jobs.models.ledger import EntryKind, LedgerEntry
 from jobs.models.line import Backlog, Lane, LaneState, Line
+from jobs.models.outlook import Band, LineOutlook, RangeOutcome, ToldRange
 from jobs.models.pool import Node, Pool, PoolChange, PoolState, RetryBudget, RunTime
 from jobs.models.recovery import Cause, LateResult, Recovery, Truth
 from jobs.models.sharing import PoolFloor, Share, SlotUse, Turn
@@ -18,7 +20,9 @@ __all__ = [
     "Account",
     "Attempt",
     "Backlog",
+    "Band",
     "Cause",
+    "Door",
     "EntryKind",
     "IdempotencyKey",
     "Job",
@@ -31,6 +35,7 @@ __all__ = [
     "Lease",
     "LedgerEntry",
     "Line",
+    "LineOutlook",
     "Node",
     "Offering",
     "Orphan",
@@ -38,12 +43,15 @@ __all__ = [
     "PoolChange",
     "PoolFloor",
     "PoolState",
+    "RangeOutcome",
     "Recovery",
     "RetryBudget",
     "RunTime",
     "Share",
     "SlotUse",
+    "Ticket",
     "Tier",
+    "ToldRange",
     "Truth",
     "Turn",
     "WebhookMessage",

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from jobs.models.tier import Tier
 
@@ -20,6 +21,13 @@ class Account(models.Model):
     held = models.BigIntegerField(default=0)
     # Jobs that have not ended.
     live_count = models.PositiveIntegerField(default=0)
+    # The time up to which submissions are used up (GCRA, ITU-T I.371).
+    submitted_until = models.DateTimeField(db_default=Now())
+    # What was submitted on the last day of a submission, UTC: jobs, and their GPU-seconds by estimate. What
+    # never got a slot gives its seconds back.
+    day = models.DateField(null=True)
+    day_jobs = models.PositiveIntegerField(default=0, db_default=0)
+    day_gpu_seconds = models.FloatField(default=0, db_default=0)
     # The last month whose credits were granted, as YYYY-MM in UTC.
     granted_month = models.CharField(max_length=7, blank=True, default="")
 

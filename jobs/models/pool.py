@@ -132,7 +132,9 @@ class RunTime(models.Model):
     size = models.CharField(max_length=16)
     # How many it was learned from.
     count = models.PositiveIntegerField()
+    p10 = models.FloatField()
     median = models.FloatField()
+    p90 = models.FloatField()
     p99 = models.FloatField()
     updated_at = models.DateTimeField(db_default=Now())
 

@@ -3,16 +3,18 @@
 import re
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 
-from jobs import callers, requests, submission, transitions
+from jobs import callers, quotes, requests, submission, transitions
 from jobs.errors import (
     Busy,
     CancelFeeChanged,
     KeyReused,
+    NoRoom,
     QuotaExceeded,
     RetryRefused,
     StillInProgress,
@@ -22,9 +24,10 @@ from jobs.idempotency import Claim
 from jobs.ids import JobId
 from jobs.requests import InvalidFields
 from jobs.shield import submit_wait
-from jobs.web import fragments, pages
+from jobs.web import fragments, pages, tracks
 from jobs.web.forms import Composer
 
+_FIELDS = ("prompt", "model", "seconds", "size", "seed", "standby")
 # What our forms carry; anything else claims nothing.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -35,9 +38,8 @@ def submit(request: HttpRequest) -> HttpResponse:
     if wait := submit_wait(request):
         detail = f"Too many at once. Try again in {wait} s. Your prompt is kept."
         return _refused(request, form, detail, status=429, wait=wait)
-    fields = ("prompt", "model", "seconds", "size", "seed")
     try:
-        wanted = requests.read({name: request.POST.get(name) for name in fields})
+        wanted = requests.read({name: request.POST.get(name) for name in _FIELDS})
         claim = Claim.by_form(
             _token(request),
             wanted,
@@ -49,9 +51,10 @@ def submit(request: HttpRequest) -> HttpResponse:
     except KeyReused:
         detail = "This form was sent before with another prompt. Press Generate once more."
         return _refused(request, _with_new_token(request), detail, status=409)
-    except QuotaExceeded as refusal:
+    except (QuotaExceeded, NoRoom) as refusal:
         detail = f"{refusal} Your prompt is kept."
-        return _refused(request, form, detail, status=429, wait=refusal.retry_after_seconds)
+        status = 429 if isinstance(refusal, QuotaExceeded) else 503
+        return _refused(request, form, detail, status=status, wait=refusal.retry_after_seconds)
     except (StillInProgress, Busy) as refusal:
         detail = "Your other submissions are not through yet. Press Generate again in a second."
         return _refused(request, form, detail, status=503, wait=refusal.retry_after_seconds)
@@ -60,6 +63,20 @@ def submit(request: HttpRequest) -> HttpResponse:
     if accepted.is_replay:
         return _to_job(accepted)
     return HttpResponseRedirect(reverse("studio"), status=303)
+
+
+def quote(request: HttpRequest) -> JsonResponse:
+    """Say what the form would cost and wait; without a prompt too, as it changes neither."""
+    caller = callers.of(request)
+    fields = {name: request.POST.get(name) for name in _FIELDS}
+    try:
+        wanted = requests.read(fields | {"prompt": fields["prompt"] or "?"})
+    except InvalidFields as invalid:
+        return JsonResponse(
+            {"errors": {n: [text] for n, text in invalid.faults.items()}}, status=400
+        )
+    quoted = quotes.quote(wanted, owner_id=caller.owner_id, zone=caller.zone)
+    return JsonResponse(tracks.quoted(quoted, now=datetime.now(caller.zone)))
 
 
 def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
@@ -90,8 +107,10 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
         return _not_retried(request, job_id, " ".join(invalid.faults.values()), status=400)
     except RetryRefused as refusal:
         return _not_retried(request, job_id, str(refusal), status=409)
-    except (QuotaExceeded, StillInProgress, Busy) as refusal:
+    except QuotaExceeded as refusal:
         return _not_retried(request, job_id, str(refusal), status=429)
+    except (NoRoom, StillInProgress, Busy) as refusal:
+        return _not_retried(request, job_id, str(refusal), status=503)
     if fragments.wants_json(request):
         return _submitted(request, accepted)
     return _to_job(accepted)

@@ -13,6 +13,9 @@ from django.urls import reverse
 from jobs import credit_policy, requests, waiting
 from jobs.backends.backend import Video
 from jobs.states import HOLDING, TERMINAL, JobState
+from jobs.waiting import Waiting
+from jobs.web import tracks
+from jobs.web.tracks import Track
 
 # What a query must read for `of`.
 FIELDS: Final = (
@@ -32,7 +35,9 @@ FIELDS: Final = (
     "thumbnail_url",
     "error_code",
     "error_message",
+    "tier_id",
     "created_at",
+    "start_by",
     "due_at",
     "dispatched_at",
     "started_at",
@@ -71,6 +76,8 @@ _OF_ENDED: Final = {
     JobState.CANCELED: "cancelled",
     JobState.EXPIRED: "expired",
 }
+# Larger places do not fit the frame, and mean little.
+_FITS: Final = 998
 _REASON_TITLES: Final = {
     "failed": "No video came of this one.",
     "cancelled": "You cancelled it.",
@@ -93,6 +100,7 @@ class Card:
     place: str
     detail: str
     sentence: str
+    track: Track | None
     cancel: "Cancel | None"
     can_retry: bool
     video_url: str
@@ -144,14 +152,23 @@ class Count:
     count: int
 
 
-def of(row: Mapping[str, Any], *, zone: ZoneInfo, late: Video | None = None) -> Card:
-    """Make the card of one job, with clock times of its owner's zone; `late` is a video that came too late."""
+def of(
+    row: Mapping[str, Any],
+    *,
+    zone: ZoneInfo,
+    late: Video | None = None,
+    why: Waiting | None = None,
+) -> Card:
+    """Make the card of one job, with clock times of its owner's zone.
+
+    `late` is a video that came too late; `why` is what is known of its waiting.
+    """
     state = JobState(row["state"])
     look = "late" if late else _look(row, state)
     is_ended = state in TERMINAL
     width, height = requests.sides(row["size"])
     percent = row["lease__percent"] if state is JobState.RUNNING else None
-    why = waiting.explain(state=state, due_at=row["due_at"], attempt=row["attempt"])
+    why = why or waiting.explain(state=state, due_at=row["due_at"], attempt=row["attempt"])
     return Card(
         id=row["id"],
         version=row["version"],
@@ -161,9 +178,10 @@ def of(row: Mapping[str, Any], *, zone: ZoneInfo, late: Video | None = None) -> 
         prompt=row["prompt"],
         settings=(row["model"].capitalize(), f"{row['seconds']} s", f"{width} × {height}"),
         percent=percent,
-        place="",
-        detail=_detail(look, percent=percent),
-        sentence=_sentence(row, look) or (why.sentence if why else ""),
+        place=_place(why, look),
+        detail=_detail(look, percent=percent, why=why),
+        sentence=_sentence(row, look, why),
+        track=tracks.of(why, now=datetime.now(zone)) if look == "waiting" else None,
         cancel=_cancel(row, look),
         can_retry=is_ended and not late and state is not JobState.SUCCEEDED,
         video_url=late.url if late else row["video_url"],
@@ -207,8 +225,17 @@ def _look(row: Mapping[str, Any], state: JobState) -> str:
     return "retrying" if row["attempt"] > 0 else "waiting"
 
 
-def _detail(look: str, *, percent: int | None) -> str:
+def _place(why: Waiting | None, look: str) -> str:
+    """Give the place in line that a waiting frame shows; at most four signs fit."""
+    if look != "waiting" or why is None or why.position is None or why.position > _FITS:
+        return ""
+    return str(why.position + 1)
+
+
+def _detail(look: str, *, percent: int | None, why: Waiting | None) -> str:
     match look:
+        case "waiting" if why is not None and why.position is not None:
+            return "next in line" if why.position == 0 else f"about {why.position:,} ahead"
         case "running":
             return f"{percent}%" if percent is not None else "generating"
         case "starting":
@@ -221,14 +248,13 @@ def _detail(look: str, *, percent: int | None) -> str:
             return ""
 
 
-def _sentence(row: Mapping[str, Any], look: str) -> str:
-    match look:
-        case "cancelling":
-            return _cancelling(row)
-        case "retrying":
-            return str(row["error_message"])
-        case _:
-            return ""
+def _sentence(row: Mapping[str, Any], look: str, why: Waiting | None) -> str:
+    if look == "cancelling":
+        return _cancelling(row)
+    told = why.sentence if why else ""
+    if look == "retrying":
+        return f"{row['error_message']} {told}".strip()
+    return told if look == "waiting" else ""
 
 
 def _cancelling(row: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ class Composer(forms.Form):
     seconds = forms.ChoiceField()
     size = forms.ChoiceField()
     seed = forms.IntegerField(required=False, min_value=0)
+    standby = forms.BooleanField(required=False)
     # Made new for each page; the same form sent twice is one job.
     token = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 

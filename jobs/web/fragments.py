@@ -7,13 +7,16 @@ from uuid import UUID
 from django.http import Http404, HttpRequest
 from django.template.loader import render_to_string
 
-from jobs import callers, days, late_results
+from jobs import callers, days, late_results, outlooks
 from jobs.models import Account, Job
+from jobs.states import JobState
 from jobs.web import cards
 from notifications import feed
 
 # Today's finished jobs that the studio shows.
 FINISHED_SHOWN = 60
+# Waiting jobs whose places are asked for in one go.
+_WAITING_SHOWN = 200
 
 
 def today(request: HttpRequest) -> list[cards.Card]:
@@ -27,7 +30,10 @@ def today(request: HttpRequest) -> list[cards.Card]:
     older = mine.live().newest_first().values(*cards.FIELDS)[:100]
     rows += [row for row in older if row["id"] not in seen]
     late = late_results.of_each(rows)
-    return [cards.of(row, zone=zone, late=late.get(row["id"])) for row in rows]
+    whys = outlooks.explain(rows, owner_id=callers.of(request).owner_id, zone=zone)
+    return [
+        cards.of(row, zone=zone, late=late.get(row["id"]), why=whys.get(row["id"])) for row in rows
+    ]
 
 
 def today_answer(request: HttpRequest) -> dict[str, Any]:
@@ -56,9 +62,31 @@ def card_answer(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
     }
 
 
+def waiting_answer(request: HttpRequest) -> dict[str, Any]:
+    """Give what may change without an event: of each waiting job its place, its range and its reason."""
+    caller = callers.of(request)
+    queued = Job.objects.owned_by(caller.owner_id).live().filter(state=JobState.QUEUED)
+    rows = list(queued.newest_first().values(*cards.FIELDS)[:_WAITING_SHOWN])
+    whys = outlooks.explain(rows, owner_id=caller.owner_id, zone=caller.zone)
+    found = [cards.of(row, zone=caller.zone, why=whys.get(row["id"])) for row in rows]
+    return {
+        "waiting": {
+            str(card.id): {
+                "look": card.look,
+                "place": card.place,
+                "detail": card.detail,
+                "wait": render_to_string("components/wait.html", {"card": card}, request),
+            }
+            for card in found
+        }
+    }
+
+
 def card_of(request: HttpRequest, row: Mapping[str, Any]) -> cards.Card:
     """Make the card of one job, with its late video if one came."""
-    return cards.of(row, zone=callers.of(request).zone, late=late_results.of(row))
+    caller = callers.of(request)
+    why = outlooks.explain([row], owner_id=caller.owner_id, zone=caller.zone).get(row["id"])
+    return cards.of(row, zone=caller.zone, late=late_results.of(row), why=why)
 
 
 def row_of(request: HttpRequest, job_id: UUID) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from jobs.web import previews, views
 
 urlpatterns = [
     path("", views.studio, name="studio"),
+    path("waiting", views.waiting, name="waiting"),
+    path("quote", views.quote, name="quote"),
     path("jobs/<uuid:job_id>/", views.job, name="job"),
     path("jobs/<uuid:job_id>/card", views.job_card, name="job_card"),
     path("jobs/<uuid:job_id>/cancel", views.job_cancel, name="job_cancel"),

@@ -35,6 +35,20 @@ def job_card(request: HttpRequest, job_id: UUID) -> JsonResponse:
 
 
 @login_required
+@require_GET
+def waiting(request: HttpRequest) -> JsonResponse:
+    """Say how long the waiting jobs still wait, for a page that is open."""
+    return JsonResponse(fragments.waiting_answer(request))
+
+
+@login_required
+@require_POST
+def quote(request: HttpRequest) -> JsonResponse:
+    """Say what the form as it stands would cost and wait. Takes the form's fields, and submits nothing."""
+    return actions.quote(request)
+
+
+@login_required
 @require_POST
 def job_cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Cancel a job of the caller's."""

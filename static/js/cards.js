@@ -1,4 +1,6 @@
 // Puts what the server says about a job in its place on the page. Older news never replaces newer.
+const WAITS_EVERY = 10_000;
+
 const lists = () => ({
   "under-way": document.querySelector('[data-list="under-way"]'),
   finished: document.querySelector('[data-list="finished"]'),
@@ -147,6 +149,26 @@ export const progress = (id, percent) => {
   changed();
 };
 
+// Places and ranges change without an event: they are asked for while somebody looks.
+const refreshWaits = async () => {
+  const waiting = '[data-look="waiting"], [data-look="retrying"]';
+  if (document.hidden || !document.querySelector(waiting)) return;
+  try {
+    const answer = await fetch("/waiting", { headers: { Accept: "application/json" } });
+    if (!answer.ok || answer.redirected) return;
+    for (const [id, told] of Object.entries((await answer.json()).waiting)) {
+      const shown = find(id);
+      if (!shown || shown.dataset.look !== told.look) continue;
+      const [place, detail, wait] = ["place", "detail", "wait"].map((part) => shown.querySelector(`[data-${part}]`));
+      if (place) place.textContent = told.place;
+      if (detail) detail.textContent = told.detail;
+      if (wait) wait.innerHTML = told.wait;
+    }
+  } catch {
+    // No connection: what is shown is marked as old by then.
+  }
+};
+
 const asked = new Map();
 
 // Asks once for several events of the same job that come together.
@@ -193,4 +215,7 @@ export const fetchPage = async () => {
   }
 };
 
-export const start = () => refresh();
+export const start = () => {
+  refresh();
+  setInterval(refreshWaits, WAITS_EVERY);
+};

@@ -41,6 +41,29 @@ const quote = (form, catalog) => {
   shown.querySelector("[data-cost]").textContent = `${price(offer, form).toLocaleString("en")} credits`;
 };
 
+let asking = 0;
+
+// Asks what it would cost and wait once the choices rest; the server's word replaces what was known before.
+const askQuote = (form) => {
+  clearTimeout(asking);
+  asking = setTimeout(async () => {
+    if (document.hidden) return;
+    let told = {};
+    try {
+      const body = new FormData(form);
+      const sent = await fetch("/quote", { method: "POST", headers: headers(form), body });
+      if (sent.ok) told = await sent.json();
+    } catch {
+      // No connection: the price stands, and nothing is said about the time.
+    }
+    for (const part of form.querySelectorAll("[data-quoted]")) {
+      const text = told[part.dataset.quoted] ?? "";
+      part.hidden = !text;
+      if (part.tagName !== "DT") part.textContent = text;
+    }
+  }, 400);
+};
+
 const summarise = (form) => {
   const chosen = ["model", "seconds", "size"].map((name) => form.elements[name].selectedOptions[0]?.text);
   form.querySelector("[data-summary]").replaceChildren(
@@ -131,6 +154,9 @@ export const start = () => {
     quote(form, catalog);
     summarise(form);
   });
+  form.addEventListener("change", () => askQuote(form));
+  document.addEventListener("job:changed", () => askQuote(form));
+  setInterval(() => askQuote(form), 30_000);
   form.querySelector("[data-another-take]").addEventListener("click", () => void send(form, { anotherTake: true }));
   form.elements.prompt.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
@@ -138,4 +164,5 @@ export const start = () => {
   count(form);
   quote(form, catalog);
   summarise(form);
+  askQuote(form);
 };

@@ -151,7 +151,9 @@ def _assert_twenty(owner: Person, answers: dict[str, Answer]) -> None:
 
 def test_fifty_at_once_against_a_limit_of_twenty_are_twenty_and_burn_no_key() -> None:
     owner = bob()
-    Tier.objects.filter(name="free").update(queued_limit=20)
+    Tier.objects.filter(name="free").update(
+        queued_limit=20, submissions_per_minute=None, jobs_per_day=None
+    )
 
     answers = _fifty(owner)
 
@@ -207,7 +209,8 @@ def without_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     key = "%(key)s, %(retry_of)s"
     assert key in submission._SUBMIT
     statement = submission._SUBMIT.replace(key, "null, null")
-    for place, left in (("/*claims*/", ""), ("/*claimed*/", ""), ("/*running*/", "0")):
+    left_out = {"/*claims*/": "", "/*claimed*/": "", "/*own_places*/": "true"}
+    for place, left in left_out.items():
         statement = statement.replace(place, left)
     monkeypatch.setattr(submission, "_statement", lambda **_: statement)
 

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand
 from jobs import following, polling
 from notifications.relay import Relay
 from scheduler.dispatcher import Dispatcher
+from scheduler.publisher import Publisher
 from videogen import celery, exporter, readiness
 from videogen.loops import Loop
 
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 # Longest wait of an idle dispatcher and relay, seconds.
 _DISPATCHER_IDLE: Final = 0.1
+_PUBLISHER_IDLE: Final = 0.25
 _RELAY_IDLE: Final = 0.05
 _POLLER_IDLE: Final = 0.25
 # How long a poller with questions under way waits for the first answer, seconds.
@@ -32,6 +34,11 @@ def _dispatcher() -> Loop:
     return Loop(
         name="dispatcher", start=dispatcher.start, step=dispatcher.step, idle=_DISPATCHER_IDLE
     )
+
+
+def _publisher() -> Loop:
+    publisher = Publisher()
+    return Loop(name="publisher", start=publisher.start, step=publisher.step, idle=_PUBLISHER_IDLE)
 
 
 def _relay() -> Loop:
@@ -57,10 +64,11 @@ def _poller() -> Loop:
     return Loop(name="poller", start=lambda: True, step=step, idle=_POLLER_IDLE)
 
 
-_LOOPS: Final[dict[str, Callable[[], Loop]]] = {
-    "dispatcher": _dispatcher,
-    "relay": _relay,
-    "poller": _poller,
+# The publisher is a thread beside every dispatcher, so that what it says of a line is as old as its grants.
+_LOOPS: Final[dict[str, tuple[Callable[[], Loop], ...]]] = {
+    "dispatcher": (_dispatcher, _publisher),
+    "relay": (_relay,),
+    "poller": (_poller,),
 }
 
 
@@ -75,7 +83,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        loops = [_LOOPS[role]() for role in roles if role in _LOOPS]
+        loops = [make() for role in roles for make in _LOOPS.get(role, ())]
         for loop in loops:
             loop.stop = stop
         threads = [threading.Thread(target=loop.run, name=loop.name) for loop in loops]

@@ -1,0 +1,235 @@
+"""Why jobs wait and until when, for one owner: what was published for the lines, and the owner's own rows.
+
+The lines are kept for a moment in each process; the owner's rows are one query by index, however many jobs
+are asked after, and none where nothing waits.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from jobs import outlook, speeds, waiting
+from jobs.models import Band as BandRow
+from jobs.models import LineOutlook
+from jobs.outlook import Band, BandKey, Curve, Outlook, Place
+from jobs.requests import STANDBY
+from jobs.states import JobState
+from jobs.waiting import LineNow, Waiting
+
+# How old what a process knows of the lines may be, seconds; it is published every two seconds.
+_FRESH_FOR: Final = 1.0
+# Whoever was accepted so recently is told as at the submission.
+_NEW: Final = timedelta(seconds=5)
+# Jobs of one lane that are placed one by one; those behind are told its end.
+_PLACED: Final = 500
+
+_OWN: Final = """
+select lane.line_id, lane.tag, lane.work, running.count, plan.running_limit, next.job_id, next.cost
+from lane
+join account on account.owner_id = lane.owner_id
+join tier plan on plan.name = account.tier_id
+cross join lateral (
+    select count(*)::int from lease where lease.owner_id = lane.owner_id
+) running
+cross join lateral (
+    select job_id, cost from backlog
+    where backlog.owner_id = lane.owner_id and backlog.line_id = lane.line_id
+    order by job_id limit %(placed)s
+) next
+where lane.owner_id = %(owner)s and lane.state > 0
+order by lane.line_id, next.job_id
+"""
+_RUNNING: Final = """
+select plan.running_limit, (select count(*) from lease where lease.owner_id = account.owner_id)
+from account join tier plan on plan.name = account.tier_id where account.owner_id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """An owner's lane: its end, and the places of its first jobs."""
+
+    end: Place
+    places: Mapping[UUID, Place]
+
+
+_cache: tuple[float, Mapping[int, LineNow]] = (float("-inf"), {})
+
+
+def explain(
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    owner_id: UUID,
+    zone: ZoneInfo | None = None,
+    now: datetime | None = None,
+) -> dict[UUID, Waiting]:
+    """Explain the waiting ones of an owner's jobs, by id; moments are in `zone`, or UTC."""
+    queued = [row for row in rows if row["state"] == JobState.QUEUED]
+    if not queued:
+        return {}
+    at = (now or datetime.now(UTC)).astimezone(zone or UTC)
+    lanes = _lanes(owner_id)
+    lines = _lines()
+    found = {}
+    for row in queued:
+        line_id, place = _place(row, lanes, now=at)
+        line = lines.get(line_id) if line_id is not None else None
+        told = waiting.explain(
+            state=JobState.QUEUED,
+            due_at=row["due_at"],
+            attempt=row["attempt"],
+            now=at,
+            line=_for_job(line, row, zone=at.tzinfo) if line else None,
+            place=place,
+            start_by=row["start_by"].astimezone(at.tzinfo) if row["start_by"] else None,
+        )
+        if told is not None:
+            found[row["id"]] = told
+    return found
+
+
+def latest_starts(owner_id: UUID, *, line_id: int) -> tuple[float, ...]:
+    """Give by when an owner's jobs of a line will have started, soonest first, as moments; the first few."""
+    lane, line = _lanes(owner_id).get(line_id), _lines().get(line_id)
+    if lane is None or line is None or line.outlook is None:
+        return ()
+    ends = []
+    for place in lane.places.values():
+        expected = outlook.expect(line.outlook, place)
+        if expected is None:
+            return ()
+        ends.append(time.time() + expected.high)
+    return tuple(sorted(ends))
+
+
+def at_the_end(
+    owner_id: UUID, *, line_id: int, zone: ZoneInfo | None = None, run: tuple[float, float] | None
+) -> Waiting | None:
+    """Tell what a job that joined the line now would be told; None where nothing is known of the line."""
+    line = _lines().get(line_id)
+    if line is None or line.outlook is None:
+        return None
+    now = datetime.now(UTC).astimezone(zone or UTC)
+    lane = _lanes(owner_id).get(line_id)
+    limit, running = _running(owner_id)
+    place = Place(
+        tag=max(lane.end.tag, line.outlook.virtual_time) if lane else line.outlook.virtual_time,
+        own_work=lane.end.own_work if lane else 0.0,
+        own_jobs=lane.end.own_jobs if lane else 0,
+        own_running=running,
+        own_limit=limit,
+        is_new=True,
+    )
+    return waiting.explain(
+        state=JobState.QUEUED, due_at=None, attempt=0, now=now, line=_with(line, run), place=place
+    )
+
+
+def forget() -> None:
+    """Read the lines again at the next question."""
+    global _cache  # noqa: PLW0603 - one value per process, replaced whole
+    _cache = (float("-inf"), {})
+
+
+def _place(
+    row: Mapping[str, Any], lanes: Mapping[int, _Lane], *, now: datetime
+) -> tuple[int | None, Place | None]:
+    is_new = now - row["created_at"] < _NEW
+    for line_id, lane in lanes.items():
+        place = lane.places.get(row["id"])
+        if place is not None:
+            return line_id, replace(place, is_new=is_new)
+    # It waits for its next try, or behind the first few hundred of its owner's.
+    full = [(line_id, lane) for line_id, lane in lanes.items() if len(lane.places) >= _PLACED]
+    if row["due_at"] is None and len(full) == 1:
+        return full[0][0], replace(full[0][1].end, is_new=is_new)
+    return None, None
+
+
+def _lanes(owner_id: UUID) -> dict[int, _Lane]:
+    with connection.cursor() as cursor:
+        cursor.execute(_OWN, {"owner": owner_id, "placed": _PLACED})
+        rows = cursor.fetchall()
+    found: dict[int, dict[UUID, Place]] = {}
+    ends: dict[int, Place] = {}
+    ahead: dict[int, float] = {}
+    for line_id, tag, work, running, limit, job_id, cost in rows:
+        places = found.setdefault(line_id, {})
+        before = ahead.get(line_id, 0.0)
+        shared = {"tag": tag, "own_running": running, "own_limit": limit}
+        places[job_id] = Place(own_work=before, own_jobs=len(places), own_cost=cost, **shared)
+        ahead[line_id] = before + cost
+        ends[line_id] = Place(own_work=work, own_jobs=len(places), **shared)
+    return {line_id: _Lane(ends[line_id], places) for line_id, places in found.items()}
+
+
+def _running(owner_id: UUID) -> tuple[int | None, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_RUNNING, [owner_id])
+        limit, running = cursor.fetchone()
+    return limit, int(running)
+
+
+def _lines() -> Mapping[int, LineNow]:
+    global _cache  # noqa: PLW0603 - one value per process, replaced whole
+    read_at, lines = _cache
+    if time.monotonic() - read_at > _FRESH_FOR:
+        lines = _read()
+        _cache = (time.monotonic(), lines)
+    return lines
+
+
+def _read() -> dict[int, LineNow]:
+    bands: dict[BandKey, Band] = {
+        (band.tier, band.is_new, band.bucket): Band(low=band.low, high=band.high)
+        for band in BandRow.objects.all()
+    }
+    return {
+        row.line_id: of_row(row, bands) for row in LineOutlook.objects.select_related("line").all()
+    }
+
+
+def of_row(row: LineOutlook, bands: Mapping[BandKey, Band]) -> LineNow:
+    """Give what was published for a line as policy reads it."""
+    return LineNow(
+        taken_at=row.taken_at,
+        outlook=Outlook(
+            tier=row.line.tier_id,
+            virtual_time=row.virtual_time,
+            work=Curve(tuple(row.work_xs), tuple(row.work_ys)),
+            overtaking=Curve(tuple(row.overtaking_xs), tuple(row.overtaking_ys)),
+            drain=row.drain,
+            mean_cost=row.mean_cost,
+            mean_run=row.mean_run,
+            slots=row.slots,
+            bands=bands,
+            drain_before=row.drain_before,
+        ),
+        pools=row.pools,
+        open_pools=row.open_pools,
+        paused_since=row.paused_since,
+        reduced_since=row.reduced_since,
+        slots=row.slots,
+        usual_slots=row.usual_slots,
+        is_standby=row.line.tier_id == STANDBY,
+    )
+
+
+def _for_job(line: LineNow, row: Mapping[str, Any], *, zone: Any) -> LineNow:
+    run = speeds.usual_run(row["model"], row["seconds"], row["size"])
+    return _with(line, run, zone=zone)
+
+
+def _with(line: LineNow, run: tuple[float, float] | None, *, zone: Any = UTC) -> LineNow:
+    return replace(
+        line,
+        run=run,
+        paused_since=line.paused_since.astimezone(zone) if line.paused_since else None,
+        reduced_since=line.reduced_since.astimezone(zone) if line.reduced_since else None,
+    )

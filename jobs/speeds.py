@@ -1,0 +1,114 @@
+"""How long pools take, learned and declared: kept for a moment in each process, so that a submission asks nothing."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jobs import costs
+from jobs.costs import RunTimes
+from jobs.models import Pool, PoolState, RunTime
+
+# How old what a process knows may be, seconds.
+_FRESH_FOR: Final = 2.0
+_SIZE_FACTOR: Final = 854 * 480
+# What is only declared may be wrong by these factors.
+_DECLARED_RUN: Final = (0.5, 3.0)
+
+# What can be asked for: model, seconds, size.
+Wish = tuple[str, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    pools: Sequence[Pool]
+    # By (pool, wish), and the error of what a pool declares of a model, by (pool, model).
+    learned: dict[tuple[str, Wish], RunTimes]
+    errors: dict[tuple[str, str], float]
+
+
+_cache: tuple[float, _Known] = (float("-inf"), _Known((), {}, {}))
+
+
+def estimate(model: str, seconds: int, size: str) -> float:
+    """Estimate the GPU-seconds of a video over the pools that make it; 0 where none does."""
+    known = _known()
+    found = [
+        (_cost(known, pool, (model, seconds, size)), pool.slots)
+        for pool in _makers(known, model, seconds, size)
+    ]
+    if not any(slots for _, slots in found):
+        # Pools without a slot come back at their speed.
+        found = [(cost, 1) for cost, _ in found]
+    return costs.over_pools(found)
+
+
+def usual_run(model: str, seconds: int, size: str) -> tuple[float, float] | None:
+    """Give how long a video usually runs, from its low to its high, seconds; None where no pool makes it."""
+    known = _known()
+    ranges = []
+    for pool in _makers(known, model, seconds, size):
+        wish = (model, seconds, size)
+        times = known.learned.get((pool.name, wish))
+        if times is not None:
+            ranges.append((times.p10, times.p90))
+        else:
+            cost = _cost(known, pool, wish)
+            ranges.append((_DECLARED_RUN[0] * cost, _DECLARED_RUN[1] * cost))
+    if not ranges:
+        return None
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def forget() -> None:
+    """Read the pools and what was learned again at the next question."""
+    global _cache  # noqa: PLW0603 - one value per process, replaced whole
+    _cache = (float("-inf"), _Known((), {}, {}))
+
+
+def declared(pool: Pool, wish: Wish) -> float:
+    """Give the GPU-seconds that a pool declares."""
+    width, _, height = wish[2].partition("x")
+    return float(pool.declared_speed * wish[1] * int(width) * int(height) / _SIZE_FACTOR)
+
+
+def _cost(known: _Known, pool: Pool, wish: Wish) -> float:
+    return costs.cost(
+        known.learned.get((pool.name, wish)),
+        declared=declared(pool, wish),
+        error=known.errors.get((pool.name, wish[0]), 1.0),
+    )
+
+
+def _makers(known: _Known, model: str, seconds: int, size: str) -> list[Pool]:
+    makers = [
+        pool
+        for pool in known.pools
+        if model in pool.model_names and seconds in pool.seconds and size in pool.sizes
+    ]
+    return [pool for pool in makers if pool.state == PoolState.ACTIVE] or makers
+
+
+def _known() -> _Known:
+    global _cache  # noqa: PLW0603 - one value per process, replaced whole
+    read_at, known = _cache
+    if time.monotonic() - read_at > _FRESH_FOR:
+        known = _read()
+        _cache = (time.monotonic(), known)
+    return known
+
+
+def _read() -> _Known:
+    pools = list(Pool.objects.order_by("name"))
+    by_name = {pool.name: pool for pool in pools}
+    learned = {}
+    pairs: dict[tuple[str, str], list[tuple[RunTimes, float]]] = defaultdict(list)
+    for row in RunTime.objects.all():
+        if row.pool_name not in by_name:
+            continue
+        wish = (row.model, row.seconds, row.size)
+        times = RunTimes(count=row.count, p10=row.p10, median=row.median, p90=row.p90)
+        learned[row.pool_name, wish] = times
+        pairs[row.pool_name, row.model].append((times, declared(by_name[row.pool_name], wish)))
+    return _Known(pools, learned, {key: costs.speed_error(each) for key, each in pairs.items()})

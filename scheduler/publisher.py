@@ -1,0 +1,76 @@
+"""The publisher's step: every two seconds what the lines are like is written, for the doors and for those who wait.
+
+It runs on a thread and a connection of its own, so that grants never wait for it. One publishes; others stand by.
+"""
+
+import time
+from typing import Final
+
+from django.db import connection
+
+from jobs.models import LineOutlook
+from jobs.outlook import Outlook
+from jobs.outlooks import of_row
+from jobs.requests import STANDBY
+from scheduler import doors, lines, snapshot, waiting
+from scheduler.calibration import Calibration
+from scheduler.lines import Arrivals
+from scheduler.waiting import Capacities
+
+EVERY: Final = 2.0
+# A publisher that is slower than that leaves the database so many times what it took.
+_REST: Final = 9.0
+# Any number that no other part of the project locks.
+_LOCK: Final = 7003
+
+
+class Publisher:
+    """One publisher, with what it remembers of arrivals and of capacity."""
+
+    def __init__(self) -> None:
+        self._arrivals, self._capacities = Arrivals(), Capacities()
+        self._calibration = Calibration()
+        self._due = 0.0
+
+    def start(self) -> bool:
+        """Try to become the one that publishes."""
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_try_advisory_lock(%s)", [_LOCK])
+            return bool(cursor.fetchone()[0])
+
+    def step(self) -> bool:
+        """Publish when it is time; say whether it was."""
+        began = time.monotonic()
+        if began < self._due:
+            return False
+        self.publish()
+        took = time.monotonic() - began
+        self._due = began + max(EVERY, _REST * took)
+        return True
+
+    def publish(self) -> None:
+        """Write doors and outlooks, and learn from what became of the ranges that were told."""
+        rows, now = lines.read(standby=STANDBY)
+        self._capacities.read(snapshot.kinds_by_pool(), now=now)
+        self._arrivals.read(now)
+        slots_before = self._capacities.slots_before(now)
+        drains_now = waiting.drains(rows, self._arrivals, self._capacities.slots())
+        drains_before = (
+            waiting.drains(rows, self._arrivals, slots_before) if slots_before is not None else {}
+        )
+        doors.publish(rows, drains=drains_now, now=now)
+        waiting.publish(
+            rows,
+            arrivals=self._arrivals,
+            capacities=self._capacities,
+            drains_now=drains_now,
+            drains_before=drains_before,
+            now=now,
+        )
+        bands = self._calibration.learn(self._calibration.bands())
+        published: dict[int, Outlook] = {}
+        for row in LineOutlook.objects.select_related("line"):
+            found = of_row(row, bands).outlook
+            if found is not None:
+                published[row.line_id] = found
+        self._calibration.tell(published, now=now)

@@ -1,0 +1,166 @@
+"""Fifty callers at the edge of each limit: as many come in as fit, and no ticket is good twice."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import pairwise
+
+import pytest
+
+from jobs import submission
+from jobs.errors import NoRoom, QuotaExceeded
+from jobs.models import Account, Door, Job, Line, Ticket, Tier
+from scheduler import invariants
+from scheduler.publisher import Publisher
+from tests.factories import Person, cy, person, submit
+from tests.races import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+COST = 4.0
+
+
+def _line() -> Line:
+    return Line.objects.get(tier_id="enterprise", kind="preview")
+
+
+def _open(*, bound: float, work: float) -> None:
+    Door.objects.update_or_create(
+        line=_line(), defaults={"bound": bound, "drain": 1.0, "work": work, "added": 0.0}
+    )
+
+
+def _answer(owner: Person, key: str | None = None) -> str:
+    try:
+        submit(owner, key=key)
+    except (NoRoom, QuotaExceeded) as refusal:
+        return refusal.code
+    return "accepted"
+
+
+def _callers(count: int) -> list[Person]:
+    return [person(f"caller-{number}", tier="enterprise") for number in range(count)]
+
+
+def test_fifty_callers_at_the_edge_of_the_door_are_as_many_as_fit() -> None:
+    callers = _callers(50)
+    _open(bound=100.0, work=0.0)
+
+    answers = at_once.threads([partial(_answer, caller) for caller in callers])
+
+    # 97 GPU-seconds of jobs of 4, until the first refusal opens the book: then 90.
+    accepted = answers.count("accepted")
+    door = Door.objects.get(line=_line())
+    assert accepted in {22, 23, 24}
+    assert answers.count("tier_full") == 50 - accepted
+    assert door.added == pytest.approx(accepted * COST)
+    assert door.fullest <= 0.97
+    places = sorted(Ticket.objects.values_list("valid_from", flat=True))
+    gaps = [(b - a).total_seconds() for a, b in pairwise(places)]
+    # Every refused caller has a place of its own, a job's time after the one before.
+    assert len(places) == 50 - accepted
+    assert min(gaps) > 0.9 * COST
+    assert invariants.violations(grace=3600) == []
+
+
+@pytest.fixture
+def without_second_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let submissions decide on the door as it was when they began."""
+    door = "    update door d set added = d.added + %(adds)s,"
+    assert door in submission._SUBMIT
+    outdated = "exists (select from room cross join door d where d.line_id = room.line_id"
+    statement = submission._SUBMIT.replace(
+        "    where d.line_id = room.line_id and d.bound is not null and d.drain > 0\n",
+        f"    where d.line_id = room.line_id and {outdated} and d.drain > 0\n",
+    ).replace(
+        "and (d.book <= statement_timestamp() or exists (select from shown))))\n    returning",
+        "and (d.book <= statement_timestamp() or exists (select from shown)))))\n    returning",
+    )
+    assert statement != submission._SUBMIT
+    monkeypatch.setattr(submission, "_SUBMIT", statement)
+    submission._statement.cache_clear()
+    yield
+    submission._statement.cache_clear()
+
+
+_DOOR = "select 1 from door for update"
+
+
+def _six_behind_the_door() -> list[str]:
+    callers = _callers(6)
+    _open(bound=10.0, work=0.0)
+    return at_once.behind(_DOOR, [partial(_answer, caller) for caller in callers])
+
+
+def test_who_waited_for_the_door_decides_on_what_waits_now() -> None:
+    assert _six_behind_the_door().count("accepted") == 2
+
+
+@pytest.mark.usefixtures("without_second_look")
+def test_with_what_waited_before_six_would_come_in() -> None:
+    assert _six_behind_the_door().count("accepted") == 6
+
+
+def test_a_ticket_shown_by_three_processes_at_once_lets_one_in() -> None:
+    owner = cy()
+    line = _line()
+
+    def act(at: int, number: int) -> str:
+        if number == 0:
+            Ticket.objects.all().delete()
+            _open(bound=1000.0, work=990.0)
+            Ticket.objects.create(
+                owner_id=owner.id,
+                line=line,
+                why="tier_full",
+                fingerprint=b"x",
+                valid_from=datetime.now(UTC) - timedelta(seconds=1),
+                valid_until=datetime.now(UTC) + timedelta(seconds=60),
+            )
+        return ""
+
+    def show(at: int, number: int) -> str:
+        return _answer(owner, key=f"{at}-{number}")
+
+    for at in range(5):
+        act(at, 0)
+        (answers,) = at_once.processes(3, rounds=1, act=lambda _, n, at=at: show(at, n))
+        assert sorted(answers) == ["accepted", "tier_full", "tier_full"]
+        assert Ticket.objects.filter(job_id__isnull=False).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "limit"),
+    [("submissions_per_minute", 20), ("jobs_per_day", 20), ("gpu_seconds_per_day", 80)],
+)
+def test_fifty_at_once_against_a_limit_of_the_plan_are_twenty(field: str, limit: int) -> None:
+    owner = cy()
+    Tier.objects.filter(name="enterprise").update(**{field: limit})
+
+    answers = at_once.threads([partial(_answer, owner, f"key-{n}") for n in range(50)])
+
+    account = Account.objects.get(owner_id=owner.id)
+    assert answers.count("accepted") == 20
+    assert answers.count("quota_exceeded") == 30
+    assert (account.day_jobs, account.day_gpu_seconds) == (20, 80.0)
+    assert Job.objects.count() == 20
+
+
+def test_publishing_while_callers_come_in_loses_none_of_them() -> None:
+    callers = _callers(8)
+    Publisher().publish()
+
+    def come(caller: Person) -> int:
+        return sum(_answer(caller) == "accepted" for _ in range(10))
+
+    def publish() -> int:
+        publisher = Publisher()
+        for _ in range(10):
+            publisher.publish()
+        return 0
+
+    made = sum(at_once.threads([publish, *(partial(come, caller) for caller in callers)]))
+
+    door = Door.objects.get(line=_line())
+    assert made == Job.objects.count()
+    assert door.work + door.added == pytest.approx(made * COST)
