@@ -45,6 +45,15 @@ def name_of(pools: frozenset[str]) -> str:
     return f"{name[: _LONGEST - _DIGEST - 1]}~{digest}"
 
 
+def by_pool() -> dict[str, frozenset[str]]:
+    """Give the kinds of jobs that each pool may take now."""
+    found: dict[str, set[str]] = {}
+    for kind, pools in Kind.objects.values_list("name", "usable"):
+        for pool in pools:
+            found.setdefault(pool, set()).add(kind)
+    return {pool: frozenset(names) for pool, names in found.items()}
+
+
 @transaction.atomic
 def settle() -> None:
     """Write what can be asked for now, the kinds and their lines; with a change, in its transaction."""

@@ -131,6 +131,15 @@ def at_the_end(
     )
 
 
+def of_tier(tier: str) -> list[LineNow]:
+    """Give the lines of a tier that some pool serves."""
+    return [
+        line
+        for line in _lines().values()
+        if line.pools and line.outlook is not None and line.outlook.tier == tier
+    ]
+
+
 def forget() -> None:
     """Read the lines again at the next question."""
     global _cache  # noqa: PLW0603 - one value per process, replaced whole

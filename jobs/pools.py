@@ -4,7 +4,7 @@ Every change of what a pool may do goes through here, and leaves a line that say
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -18,7 +18,7 @@ from jobs.models import Lease, Pool, PoolChange, PoolState
 
 # Fields whose changes are logged with their values; of secrets only that they changed.
 _LOGGED: Final = (
-    "driver", "profile", "url", "slots", "state", "model_names", "seconds", "sizes",
+    "driver", "profile", "url", "slots", "usual_slots", "state", "model_names", "seconds", "sizes",
     "credits_per_second", "paid_reserved", "declared_speed", "result_hosts", "polls_per_second",
 )  # fmt: skip
 _SIZE: Final = re.compile(r"[1-9]\d{1,3}x[1-9]\d{1,3}")
@@ -65,6 +65,47 @@ def change(name: str, *, actor: str, reason: str, **settings: Any) -> None:
     catalog.forget()
 
 
+def set_capacity(slots: Mapping[str, int], *, actor: str, reason: str) -> None:
+    """Set how many slots pools have for now; what they usually have is kept, and `restore` gives it back.
+
+    Running jobs go on; nothing starts above the new number. Raises InvalidField.
+    """
+    if not reason.strip():
+        raise InvalidField(
+            "reason", "Say why: it goes into the log, and the next operator reads it."
+        )
+    with transaction.atomic():
+        found = Pool.objects.select_for_update(of=("self",)).filter(name__in=slots).order_by("name")
+        pools = list(found)
+        if missing := sorted(set(slots) - {pool.name for pool in pools}):
+            raise InvalidField("pool", f"There is no pool {missing[0]!r}.")
+        for pool in pools:
+            _set_slots(pool, slots[pool.name], actor=actor, reason=reason)
+
+
+def restore(names: Iterable[str], *, actor: str, reason: str) -> dict[str, int]:
+    """Give pools their usual slots back; gives the slots of those that had fewer. Raises InvalidField."""
+    reduced = Pool.objects.filter(name__in=list(names), usual_slots__isnull=False)
+    slots = {pool.name: pool.usual_slots or pool.slots for pool in reduced}
+    set_capacity(slots, actor=actor, reason=reason)
+    return slots
+
+
+def _set_slots(pool: Pool, slots: int, *, actor: str, reason: str) -> None:
+    if not 0 <= slots <= _LARGEST:
+        raise InvalidField("slots", f"Send a number of slots from 0 to {_LARGEST:,}.")
+    before = _values(pool)
+    usual = pool.usual_slots or pool.slots
+    is_reduced = slots < usual
+    if is_reduced and pool.usual_slots is None:
+        pool.reduced_since = Now()
+    elif not is_reduced:
+        pool.reduced_since = None
+    pool.slots, pool.usual_slots = slots, usual if is_reduced else None
+    pool.save(update_fields=["slots", "usual_slots", "reduced_since"])
+    _log(pool, before, actor=actor, reason=reason, secrets=[])
+
+
 def remove(name: str, *, actor: str, reason: str = "") -> int:
     """Remove a pool; while jobs run there it drains instead. Gives how many run. Raises Pool.DoesNotExist."""
     with transaction.atomic():
@@ -93,6 +134,9 @@ def _set(pool: Pool, settings: Mapping[str, Any]) -> list[str]:
             secrets.append(field)
         else:
             setattr(pool, field, value)
+    if "slots" in settings:
+        # What an operator declares is what there usually is.
+        pool.usual_slots = pool.reduced_since = None
     return secrets
 
 

@@ -96,7 +96,7 @@ def _reason(
 
 def _retrying(due_at: datetime | None, now: datetime | None) -> str:
     left = (due_at - now).total_seconds() if due_at and now else 0.0
-    when = f"in {_about(left)}" if left > 0 else "shortly"
+    when = f"in {about(left)}" if left > 0 else "shortly"
     return f"The last try ended early. It starts again {when}; you are not charged twice."
 
 
@@ -206,7 +206,8 @@ def in_words(low: float, high: float) -> str:
     return f"in {first:,} to {last:,} min"
 
 
-def _about(seconds: float) -> str:
+def about(seconds: float) -> str:
+    """Say a number of seconds no more exactly than it is known."""
     if seconds <= _MINUTE:
         return f"about {max(10, 10 * ceil(seconds / 10))} s"
     return f"about {ceil(seconds / _MINUTE)} min"

@@ -87,27 +87,32 @@ def is_given_up(standing: Standing, *, waited: float, bound_stretch: float = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
-    """What a tier would feel: about how long its newest job waits, and whether its door is closed."""
+    """What those would feel who wait in a line, or come to it."""
 
+    # About how long its newest job waits, seconds; None while nothing drains.
     wait: float | None
     is_closed: bool
+    # In how many seconds its door closes if as much comes as of late; None when it does not.
+    closes_in: float | None = None
 
 
-def foresee(
-    *, work: Mapping[str, float], drains: Mapping[str, float], bounds: Mapping[str, float | None]
-) -> Mapping[str, Foreseen]:
-    """Say what each tier would feel with these drains, before an operator confirms them."""
-    return {
-        tier: _foreseen(work.get(tier, 0.0), drain, bounds.get(tier))
-        for tier, drain in drains.items()
-    }
+def foresee(*, work: float, drain: float, bound: float | None, arriving: float = 0.0) -> Foreseen:
+    """Say what a line would be like with this drain, before an operator confirms it.
 
-
-def _foreseen(work: float, drain: float, bound: float | None) -> Foreseen:
+    `work` GPU-seconds wait and `arriving` come each second; `bound` is in seconds of drain, None for none.
+    """
     if drain <= 0:
         return Foreseen(wait=None, is_closed=bound is not None)
     wait = work / drain
-    return Foreseen(wait=wait, is_closed=bound is not None and wait > _CLOSED_FROM * bound)
+    if bound is None:
+        return Foreseen(wait=wait, is_closed=False)
+    left = _CLOSED_FROM * bound * drain - work
+    growth = arriving - drain
+    return Foreseen(
+        wait=wait,
+        is_closed=left < 0,
+        closes_in=left / growth if growth > 0 and left >= 0 else None,
+    )
 
 
 def in_order(tiers: Mapping[str, Standing], waiting: Sequence[tuple[str, float]]) -> list[int]:

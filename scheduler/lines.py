@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import accumulate
 from typing import Any, Final
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection
 
 from jobs.kinds import NO_POOL
-from jobs.models import PoolChange, PoolState
+from jobs.models import PoolState
 from jobs.outlook import Curve
 from scheduler import estimates
 from scheduler.estimates import ARRIVALS_OVER
@@ -20,8 +20,6 @@ from scheduler.estimates import ARRIVALS_OVER
 _POINTS: Final = 48
 # The newest ids may belong to transactions that have not ended, milliseconds.
 _BEHIND: Final = 1000
-# A cut of capacity is told of for so long.
-_TOLD_FOR: Final = timedelta(days=1)
 # Pools that take new work; behind an open breaker they do so again within seconds.
 OPEN: Final = frozenset({PoolState.ACTIVE})
 
@@ -215,17 +213,3 @@ class Arrivals:
 
 def _first_id(milliseconds: int) -> UUID:
     return UUID(int=milliseconds << 80)
-
-
-def cuts(now: datetime) -> dict[str, tuple[int, datetime]]:
-    """Give the pools whose slots were cut within a day: how many there were, and when."""
-    changes = (
-        PoolChange.objects.filter(at__gte=now - _TOLD_FOR, changed__has_key="slots")
-        .order_by("pool", "-at")
-        .distinct("pool")
-    )
-    return {
-        change.pool: (change.changed["slots"][0], change.at)
-        for change in changes
-        if change.changed["slots"][0] and change.changed["slots"][0] > change.changed["slots"][1]
-    }

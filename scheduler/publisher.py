@@ -8,11 +8,12 @@ from typing import Final
 
 from django.db import connection
 
+from jobs import kinds
 from jobs.models import LineOutlook
 from jobs.outlook import Outlook
 from jobs.outlooks import of_row
 from jobs.requests import STANDBY
-from scheduler import doors, lines, snapshot, waiting
+from scheduler import doors, lines, waiting
 from scheduler.calibration import Calibration
 from scheduler.lines import Arrivals
 from scheduler.waiting import Capacities
@@ -51,7 +52,7 @@ class Publisher:
     def publish(self) -> None:
         """Write doors and outlooks, and learn from what became of the ranges that were told."""
         rows, now = lines.read(standby=STANDBY)
-        self._capacities.read(snapshot.kinds_by_pool(), now=now)
+        self._capacities.read(kinds.by_pool(), now=now)
         self._arrivals.read(now)
         slots_before = self._capacities.slots_before(now)
         drains_now = waiting.drains(rows, self._arrivals, self._capacities.slots())

@@ -31,7 +31,6 @@ class Capacities:
 
     pools: Sequence[Pool] = ()
     kinds: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    _cuts: Mapping[str, tuple[int, datetime]] = field(default_factory=dict)
     _runs: Mapping[str, float] = field(default_factory=dict)
     _before: Mapping[str, int] = field(default_factory=dict)
     _changed_at: datetime | None = None
@@ -43,12 +42,16 @@ class Capacities:
         has = {pool.name: _open_slots(pool) for pool in self.pools}
         if had and had != has:
             self._before, self._changed_at = had, now
-        self._cuts = lines.cuts(now)
         self._runs = _mean_runs()
 
-    def slots(self) -> list[tuple[float, frozenset[str]]]:
-        """Give the slots that take work now, by pool with its kinds."""
-        return [(float(_open_slots(pool)), self._kinds(pool)) for pool in self.pools]
+    def slots(
+        self, foreseen: Mapping[str, int] | None = None
+    ) -> list[tuple[float, frozenset[str]]]:
+        """Give the slots that take work now, by pool with its kinds; or would, with as many as `foreseen`."""
+        return [
+            (float(_open_slots(pool, (foreseen or {}).get(pool.name))), self._kinds(pool))
+            for pool in self.pools
+        ]
 
     def slots_before(self, now: datetime) -> list[tuple[float, frozenset[str]]] | None:
         """Give the slots before the last change; None once it is some minutes past."""
@@ -60,11 +63,10 @@ class Capacities:
         """Give the slots that serve a kind."""
         found = [pool for pool in self.pools if kind in self._kinds(pool)]
         opened = [pool for pool in found if pool.state in lines.OPEN]
-        usual = {pool.name: max(pool.slots, self._cut(pool)[0]) for pool in found}
-        less = [since for pool in found if (since := self._less_since(pool)) is not None]
+        less = [since for pool in found if (since := _less_since(pool)) is not None]
         return Capacity(
             slots=sum(_open_slots(pool) for pool in found),
-            usual_slots=sum(usual.values()),
+            usual_slots=sum(pool.usual_slots or pool.slots for pool in found),
             pools=len(found),
             open_pools=len(opened),
             paused_since=None if opened else max((p.state_since for p in found), default=None),
@@ -82,15 +84,6 @@ class Capacities:
 
     def _kinds(self, pool: Pool) -> frozenset[str]:
         return self.kinds.get(pool.name, frozenset())
-
-    def _cut(self, pool: Pool) -> tuple[int, datetime | None]:
-        return self._cuts.get(pool.name, (0, None))
-
-    def _less_since(self, pool: Pool) -> datetime | None:
-        if pool.state not in lines.OPEN:
-            return pool.state_since
-        before, at = self._cut(pool)
-        return at if before > pool.slots else None
 
 
 def drains(
@@ -173,11 +166,16 @@ def _outlook(
     )
 
 
-def _open_slots(pool: Pool) -> int:
+def _open_slots(pool: Pool, slots: int | None = None) -> int:
     if pool.state not in lines.OPEN:
         return 0
+    count = pool.slots if slots is None else slots
     # After failing it gets one job at a time.
-    return min(1, pool.slots) if pool.is_on_probation else pool.slots
+    return min(1, count) if pool.is_on_probation else count
+
+
+def _less_since(pool: Pool) -> datetime | None:
+    return pool.reduced_since if pool.state in lines.OPEN else pool.state_since
 
 
 def _mean_runs() -> dict[str, float]:

@@ -1,9 +1,10 @@
-"""What every page needs: the owner's credits, and where and from when to follow the feed."""
+"""What every page needs: the owner's credits, news of the GPUs, and where and from when to follow the feed."""
 
 from typing import Any
 
 from django.http import HttpRequest
 
+from jobs import days, notices
 from jobs.models import Account
 from notifications import feed
 from notifications.addresses import push_origin
@@ -14,9 +15,11 @@ def page(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {"credits": None}
-    accounts = Account.objects.filter(owner_id=user.pk)
+    found = Account.objects.filter(owner_id=user.pk).values_list("balance", "tier_id").first()
+    balance, tier = found or (0, "")
     return {
-        "credits": f"{accounts.values_list('balance', flat=True).first() or 0:,}",
+        "credits": f"{balance:,}",
+        "notice": notices.of_capacity(tier, zone=days.zone(user.time_zone)),
         "push_origin": push_origin(request),
         "feed_head": getattr(request, "feed_head", None) or feed.head(user.pk),
     }

@@ -16,6 +16,7 @@ urlpatterns = [
     path("content/<str:ticket>", content.stream, name="job_content"),
     path("hooks/<slug:pool>", hooks.webhook, name="backend_webhook"),
     path("hooks/<slug:pool>/<str:token>", hooks.webhook, name="backend_webhook_of_attempt"),
+    path("console/", include("scheduler.console.urls")),
     path("admin/", admin.site.urls),
     path("health/live", health.live),
     path("health/ready", health.ready),

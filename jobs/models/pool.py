@@ -24,6 +24,9 @@ class Pool(models.Model):
     profile = models.CharField(max_length=32, blank=True)
     url = models.URLField(blank=True)
     slots = models.PositiveIntegerField()
+    # Slots in usual times, while there are fewer; and since when there are.
+    usual_slots = models.PositiveIntegerField(null=True, editable=False)
+    reduced_since = models.DateTimeField(null=True, editable=False)
     state = models.CharField(max_length=16, choices=PoolState, default=PoolState.ACTIVE)
     model_names = ArrayField(models.CharField(max_length=64))
     # Lengths offered, seconds, and frame sizes offered, as WIDTHxHEIGHT.

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import Http404, HttpRequest
 from django.template.loader import render_to_string
 
-from jobs import callers, days, late_results, outlooks
+from jobs import callers, days, late_results, notices, outlooks
 from jobs.models import Account, Job
 from jobs.states import JobState
 from jobs.web import cards
@@ -78,8 +78,18 @@ def waiting_answer(request: HttpRequest) -> dict[str, Any]:
                 "wait": render_to_string("components/wait.html", {"card": card}, request),
             }
             for card in found
-        }
+        },
+        "notice": render_to_string("components/notice.html", {"notice": notice(request)}, request),
     }
+
+
+def notice(request: HttpRequest) -> notices.Notice | None:
+    """Give what the caller's tier is told of a shortage of GPUs; None in usual times."""
+    caller = callers.of(request)
+    tier = (
+        Account.objects.filter(owner_id=caller.owner_id).values_list("tier_id", flat=True).first()
+    )
+    return notices.of_capacity(tier, zone=caller.zone) if tier else None
 
 
 def card_of(request: HttpRequest, row: Mapping[str, Any]) -> cards.Card:

@@ -149,6 +149,13 @@ export const progress = (id, percent) => {
   changed();
 };
 
+// Written anew only when it says something else, so that nobody hears it twice.
+const showNotice = (html) => {
+  const shown = document.querySelector("[data-notice]");
+  const told = parse(html)?.textContent ?? "";
+  if (shown && shown.textContent.trim() !== told.trim()) shown.innerHTML = html;
+};
+
 // Places and ranges change without an event: they are asked for while somebody looks.
 const refreshWaits = async () => {
   const waiting = '[data-look="waiting"], [data-look="retrying"]';
@@ -156,7 +163,9 @@ const refreshWaits = async () => {
   try {
     const answer = await fetch("/waiting", { headers: { Accept: "application/json" } });
     if (!answer.ok || answer.redirected) return;
-    for (const [id, told] of Object.entries((await answer.json()).waiting)) {
+    const { waiting, notice } = await answer.json();
+    showNotice(notice);
+    for (const [id, told] of Object.entries(waiting)) {
       const shown = find(id);
       if (!shown || shown.dataset.look !== told.look) continue;
       const [place, detail, wait] = ["place", "detail", "wait"].map((part) => shown.querySelector(`[data-${part}]`));

@@ -1,5 +1,7 @@
 """How much may wait, and what is given up first."""
 
+from typing import Any
+
 import pytest
 
 from scheduler import admission
@@ -83,16 +85,20 @@ def test_the_longest_waiting_are_given_up_first() -> None:
     assert admission.in_order(TIERS, waiting) == [2, 0]
 
 
-def test_an_operator_sees_what_each_tier_would_feel() -> None:
-    foreseen = admission.foresee(
-        work={"enterprise": 240.0, "pro": 1080.0, "free": 5000.0},
-        drains={"enterprise": 12.0, "pro": 6.0, "free": 2.0},
-        bounds={"enterprise": 60.0, "pro": 300.0, "free": 1200.0},
-    )
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"work": 240.0, "drain": 12.0, "bound": 60.0}, (20.0, False, None)),
+        ({"work": 5000.0, "drain": 2.0, "bound": 1200.0}, (2500.0, True, None)),
+        ({"work": 9e9, "drain": 2.0, "bound": None}, (4.5e9, False, None)),
+        ({"work": 0.0, "drain": 0.0, "bound": 300.0}, (None, True, None)),
+        ({"work": 0.0, "drain": 4.0, "bound": 100.0, "arriving": 5.0}, (0.0, False, 388.0)),
+        ({"work": 0.0, "drain": 4.0, "bound": 100.0, "arriving": 4.0}, (0.0, False, None)),
+    ],
+)
+def test_an_operator_sees_what_a_line_would_be_like(
+    values: dict[str, Any], expected: tuple[float | None, bool, float | None]
+) -> None:
+    found = admission.foresee(**values)
 
-    assert [(each.wait, each.is_closed) for each in foreseen.values()] == [
-        (20.0, False),
-        (180.0, False),
-        (2500.0, True),
-    ]
-    assert admission.foresee(work={}, drains={"pro": 0.0}, bounds={"pro": 300.0})["pro"].is_closed
+    assert (found.wait, found.is_closed, found.closes_in) == expected

@@ -121,7 +121,7 @@ def test_a_cut_of_capacity_is_told_and_ranges_cover_before_and_after() -> None:
     publisher.publish()
     whole = _published()
 
-    pools.change("preview", actor="ops@example.com", reason="a test", slots=4)
+    pools.set_capacity({"preview": 4}, actor="ops@example.com", reason="a test")
     publisher.publish()
 
     cut = _published()
