@@ -9,6 +9,7 @@ import django
 
 _DEMOS = {
     "lost-webhooks": "webhooks of a backend that are lost, repeated, late, early and forged",
+    "halved": "half of the GPUs go away under load: paid users served, queue bounded, free shed first",
     "triple": "the same prompt three times within a second",
     "stuck": "many jobs stuck in running: detected, attributed, recovered",
 }

@@ -4,21 +4,14 @@ Reference GPU servers, each in a process of its own, play a hosted backend that 
 through the running stack; what they say that they did is read from their journals and compared.
 """
 
-import json
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from demos import stage
-from jobs import pools
+from demos import servers, stage
+from demos.servers import Server
 from jobs.models import Attempt, Job, LedgerEntry, WebhookMessage
 from jobs.states import TERMINAL
 from notifications.models import Notification
@@ -29,21 +22,9 @@ _SLOTS = 4
 _SECONDS = 4
 _PATIENCE = 180.0
 _LATE_SECONDS = 8
-_ROOT = Path(__file__).resolve().parent.parent
 # What the poller adds to its own interval at most, seconds.
 _ALLOWED = 5.0
 _LONGEST_POLL = 15.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Server:
-    """A reference server with its pool."""
-
-    pool: str
-    journal: Path
-
-    def facts(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.journal.read_text().splitlines()]
 
 
 def show() -> int:
@@ -87,7 +68,7 @@ def show() -> int:
     return checks.end()
 
 
-def _run(server: _Server) -> list[str]:
+def _run(server: Server) -> list[str]:
     ids = []
     for number in range(_JOBS):
         body = {
@@ -109,7 +90,7 @@ def _run(server: _Server) -> list[str]:
     return ids
 
 
-def _report(checks: stage.Checks, server: _Server, ids: Sequence[str]) -> list[float]:
+def _report(checks: stage.Checks, server: Server, ids: Sequence[str]) -> list[float]:
     mine = Job.objects.filter(id__in=ids)
     attempts = Attempt.objects.filter(job_id__in=ids, outcome="succeeded")
     finished = {f["id"]: f["at"] for f in server.facts() if f["fact"] == "finished"}
@@ -136,7 +117,7 @@ def _report(checks: stage.Checks, server: _Server, ids: Sequence[str]) -> list[f
     return lags
 
 
-def _billed(server: _Server) -> int:
+def _billed(server: Server) -> int:
     return sum(fact["fact"] == "billed" for fact in server.facts())
 
 
@@ -144,54 +125,24 @@ def _ended(ids: Sequence[str]) -> int:
     return Job.objects.filter(id__in=ids, state__in=sorted(TERMINAL)).count()
 
 
-def _model(server: _Server) -> str:
+def _model(server: Server) -> str:
     return f"demo/{server.pool}"
 
 
 @contextmanager
-def _server(name: str, faults: Sequence[str]) -> Iterator[_Server]:
-    with tempfile.TemporaryDirectory(prefix="videogen-demo-") as folder:
-        journal, ready = Path(folder) / "journal.jsonl", Path(folder) / "ready"
-        command = [
-            *(sys.executable, "-m", "videogen.fake_gpu", "--dialect", "replicate"),
-            *("--slots", str(_SLOTS), "--speed", "0.4", "--late-seconds", str(_LATE_SECONDS)),
-            *("--journal", str(journal), "--ready-file", str(ready)),
-            *(f"--fault={fault}" for fault in faults),
-        ]
-        process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL)
-        server = _Server(pool=f"demo-{name}", journal=journal)
-        try:
-            deadline = time.monotonic() + _PATIENCE
-            while not ready.exists() and time.monotonic() < deadline:
-                time.sleep(0.05)
-            _add_pool(server, ready.read_text().strip())
-            yield server
-        finally:
-            _remove_pool(server)
-            process.terminate()
-            process.wait(10)
-
-
-def _add_pool(server: _Server, url: str) -> None:
-    settings = {
-        "driver": "replicate",
-        "url": url,
-        "key": "demo",
-        "slots": _SLOTS,
-        "model_names": [_model(server)],
-        "seconds": [_SECONDS],
-        "sizes": ["1280x720"],
-        "polls_per_second": 10.0,
-        "state": "active",
-    }
-    pools.put(server.pool, settings, actor="demo lost-webhooks")
-    # Workers and web processes learn of a new pool within a few seconds.
-    time.sleep(4.5)
-
-
-def _remove_pool(server: _Server) -> None:
-    for job in Job.objects.filter(model=_model(server)).live():
-        stage.api("internal", f"jobs/{job.id}/cancellation", {})
-    deadline = time.monotonic() + 30
-    while pools.remove(server.pool, actor="demo lost-webhooks") and time.monotonic() < deadline:
-        time.sleep(0.5)
+def _server(name: str, faults: Sequence[str]) -> Iterator[Server]:
+    options = ["--speed=0.4", f"--late-seconds={_LATE_SECONDS}", *(f"--fault={f}" for f in faults)]
+    with servers.running(
+        f"demo-{name}", dialect="replicate", slots=_SLOTS, options=options
+    ) as server:
+        settings = {
+            "driver": "replicate",
+            "key": "demo",
+            "slots": _SLOTS,
+            "model_names": [_model(server)],
+            "seconds": [_SECONDS],
+            "sizes": ["1280x720"],
+            "polls_per_second": 10.0,
+        }
+        servers.add_pool(server, settings, actor="demo lost-webhooks")
+        yield server

@@ -89,7 +89,14 @@ def call(
 
 def api(tier: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
     """Call the native API as the demo account of a tier."""
-    found = {"Authorization": f"Bearer {account(tier)['api_key']}", **(headers or {})}
+    return api_as(account(tier)["api_key"], path, body, headers)
+
+
+def api_as(
+    api_key: str, path: str, body: object = None, headers: dict[str, str] | None = None
+) -> Answer:
+    """Call the native API with a key."""
+    found = {"Authorization": f"Bearer {api_key}", **(headers or {})}
     if body is not None:
         found["Content-Type"] = "application/json"
     data = None if body is None else json.dumps(body).encode()
