@@ -105,6 +105,13 @@ class Unanswered(Exception):
     """A create was sent and no usable answer came: it may have been accepted, so it is looked for first."""
 
 
+class OverBudget(Exception):
+    """The server may not be asked now: its pool's budget is spent. Nothing was sent."""
+
+    def __init__(self, pool: str) -> None:
+        super().__init__(f"The server of {pool} may not be asked more often.")
+
+
 class Forged(Exception):
     """A webhook that is not from its server: wrong signature, or too old or too new to be believed."""
 
@@ -206,7 +213,7 @@ class Capabilities:
     profiles: tuple[str, ...] = ()
     # `candidates` can tell whether an order was accepted: its "no" can be trusted.
     can_find: bool = False
-    # `look_at_many` costs one request for up to a hundred orders.
+    # `look_at_many` reads a list, newest first, a hundred to a page.
     asks_many: bool = False
     # Webhooks about each attempt come to `Order.callback_url`, or to one address set at the server.
     sends_webhooks: bool = False
@@ -260,8 +267,8 @@ class AsynchronousBackend(Protocol):
     def look(self, order: Order) -> Sighting:
         """Say what became of an order that has a `backend_job_id`."""
 
-    def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
-        """Ask about several orders of one site at once; by backend_job_id, what one cheap request told.
+    def look_at_many(self, orders: Sequence[Order], *, pages: int = 1) -> Mapping[str, Sighting]:
+        """Ask about several orders of one site at once; by backend_job_id, what so many pages told at most.
 
         Orders that are not in the answer must be asked about alone: absence proves nothing.
         """
@@ -270,7 +277,7 @@ class AsynchronousBackend(Protocol):
         """Ask the server to stop, and say what that really did."""
 
     def content(self, order: Order) -> Content:
-        """Say where the finished file is; only for videos with `is_content`."""
+        """Say where the finished file is, once it is certain whose it is; only for videos with `is_content`."""
 
     def hint(self, site: Site, headers: Mapping[str, str], body: bytes, *, now: float) -> Hint:
         """Verify, then read a webhook; header names in lower case, `now` in Unix seconds. Raises Forged."""

@@ -106,7 +106,7 @@ class FalBackend:
                 # No number is ever given.
                 return StillRunning()
 
-    def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
+    def look_at_many(self, orders: Sequence[Order], *, pages: int = 1) -> Mapping[str, Sighting]:
         """Say nothing: no question is about many."""
         return {}
 

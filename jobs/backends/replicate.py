@@ -41,6 +41,7 @@ from jobs.failures import FailureKind
 RESULT_HOSTS: Final = ("replicate.delivery", "*.replicate.delivery")
 # Files of predictions that the API made are removed after so long.
 _KEPT: Final = timedelta(hours=1)
+_YEARS: Final = range(1970, 3000)
 # Their clock against ours, and the time until the create reached them.
 _SKEW: Final = timedelta(minutes=2)
 # Pages of a hundred that a search reads at most.
@@ -125,18 +126,25 @@ class ReplicateBackend:
             return Gone()
         raise hosted.unusable(reply)
 
-    def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
-        """Read one page of the list, the hundred newest."""
+    def look_at_many(self, orders: Sequence[Order], *, pages: int = 1) -> Mapping[str, Sighting]:
+        """Read the list, the newest first, a hundred to a page, until all are seen."""
+        told: dict[str, Sighting] = {}
         if not orders:
-            return {}
+            return told
         site = orders[0].site
-        wanted = {order.backend_job_id for order in orders}
-        found, _ = _page(site, _PREDICTIONS)
-        return {
-            _id(one): _sighting(one, site)
-            for one in found
-            if _id(one) in wanted and one.get("status") in _WORDS and _tells(one)
-        }
+        left = {order.backend_job_id for order in orders}
+        path = _PREDICTIONS
+        for _ in range(pages):
+            found, path = _page(site, path)
+            told |= {
+                _id(one): _sighting(one, site)
+                for one in found
+                if _id(one) in left and one.get("status") in _WORDS and _tells(one)
+            }
+            left -= {_id(one) for one in found}
+            if not left or not path:
+                break
+        return told
 
     def cancel(self, order: Order) -> Cancellation:
         """Cancel the prediction. An ended one is answered as it is."""
@@ -310,7 +318,8 @@ def _moment(text: object) -> datetime | None:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    return found if found and found.tzinfo else None
+    # Beyond these years a time zone or an hour more is no date at all.
+    return found if found and found.tzinfo and found.year in _YEARS else None
 
 
 def _account_secret(site: Site) -> str:

@@ -67,7 +67,7 @@ class ScriptedServer:
             raise self.sighting
         return self.sighting
 
-    def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
+    def look_at_many(self, orders: Sequence[Order], *, pages: int = 1) -> Mapping[str, Sighting]:
         self.asked.append("look_at_many")
         if isinstance(self.sighting, Exception):
             raise self.sighting
@@ -133,8 +133,7 @@ def poll(*, due: bool = True, rested: bool = True) -> list[Answer]:
             answers += poller.answers(timeout=1.0)
     finally:
         poller.close()
-    for answer in answers:
-        following.follow(answer)
+    following.follow_all(answers)
     return answers
 
 

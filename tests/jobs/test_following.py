@@ -248,8 +248,7 @@ def test_two_answers_to_questions_asked_at_the_same_time_are_one_end_and_nothing
             answers += poller.answers(timeout=1.0)
     poller.close()
 
-    for answer in answers:
-        following.follow(answer)
+    following.follow_all(answers)
 
     assert _fresh(job).state == "succeeded"
     assert not LateResult.objects.exists()
