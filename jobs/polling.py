@@ -77,6 +77,7 @@ with due as (
     where pool_id = %(pool)s and poll_at <= now() + make_interval(secs => %(ahead)s)
         and (poll_at <= now() or (stop_asked_at is null and answered_at
             between now() - make_interval(secs => %(listed)s) and now() - make_interval(secs => %(fresh)s)))
+        and (%(only)s::uuid[] is null or is_hinted or job_id = any(%(only)s))
     order by poll_at limit %(limit)s for update skip locked
 ), claimed as (
     update lease set poll_at = now() + make_interval(secs => %(claim)s) from due
@@ -117,13 +118,13 @@ class Poller:
     def claim(self) -> int:
         """Send the questions that are due, within every budget; give how many there were."""
         sent = 0
+        batches: list[Batch] = []
+        busy = Counter(batch.pool for batch in self._under_way.values())
         with transaction.atomic(durable=True), connection.cursor() as cursor:
             cursor.execute(_KEEP, {"lease": settings.LEASE_SECONDS})
             cursor.execute(_BUDGETS)
             rows = cursor.fetchall()
             share = min(_PER_POOL, max(1, _THREADS // max(1, len(rows))))
-            busy = Counter(batch.pool for batch in self._under_way.values())
-            batches: list[Batch] = []
             for pool, driver, is_open, is_half_open, in_flight, requests in rows:
                 if is_open:
                     put_off = _claimed(pool, limit=_LARGEST_PUT_OFF)
@@ -131,28 +132,15 @@ class Poller:
                     sent += len(put_off)
                     continue
                 room = min(requests, (1 if is_half_open else share) - busy[pool])
-                asks_many = registry.backend(driver).capabilities.asks_many
-                if room <= 0 or (asks_many and self._is_between_rounds(pool, in_flight)):
+                if room <= 0:
                     continue
-                questions = (
-                    _claimed(pool, limit=_LARGEST_CLAIM, ahead=poll_policy.LONGEST)
-                    if asks_many
-                    else _claimed(pool, limit=room)
-                )
-                planned, later = plan(
-                    pool,
-                    self._marked(questions),
-                    requests=room,
-                    asks_many=asks_many,
-                    in_flight=in_flight,
-                )
-                if planned:
-                    cursor.execute(budgets.SPEND, [len(planned), pool])
+                planned, later = self._plan(pool, driver, room=room, in_flight=in_flight)
+                cursor.execute(budgets.SPEND, [len(planned), pool])
                 batches += planned
                 self._ready += [Answer(question=one, said=Deferred()) for one in later]
-                sent += len(questions)
+                sent += len(later) + sum(len(batch.questions) for batch in planned)
         for batch in batches:
-            if batch.pages > 1:
+            if batch.is_list:
                 self._next_round[batch.pool] = time.monotonic() + _ROUND
             self._under_way[self._threads.submit(_ask, batch)] = batch
         return sent
@@ -178,6 +166,27 @@ class Poller:
         """Say whether questions are under way."""
         return bool(self._under_way)
 
+    def _plan(
+        self, pool: str, driver: str, *, room: int, in_flight: int
+    ) -> tuple[list[Batch], list[Question]]:
+        """Claim what so many requests may answer, and share them out."""
+        asks_many = registry.backend(driver).capabilities.asks_many
+        if asks_many and self._is_between_rounds(pool, in_flight):
+            # What needs a question of its own does not wait for the next list.
+            asks_many = False
+            questions = _claimed(pool, limit=room, only=list(self._unlisted))
+        elif asks_many:
+            questions = _claimed(pool, limit=_LARGEST_CLAIM, ahead=poll_policy.LONGEST)
+        else:
+            questions = _claimed(pool, limit=room)
+        return plan(
+            pool,
+            self._marked(questions),
+            requests=room,
+            asks_many=asks_many,
+            in_flight=in_flight,
+        )
+
     def _marked(self, questions: Sequence[Question]) -> list[Question]:
         """Note which of them a list did not name lately."""
         now = time.monotonic()
@@ -190,19 +199,21 @@ class Poller:
     def _is_between_rounds(self, pool: str, in_flight: int) -> bool:
         if pages_of(in_flight) == 1:
             return False
-        is_reading = any(
-            batch.pool == pool and batch.pages > 1 for batch in self._under_way.values()
-        )
+        is_reading = any(batch.pool == pool and batch.is_list for batch in self._under_way.values())
         return is_reading or time.monotonic() < self._next_round.get(pool, 0.0)
 
 
-def _claimed(pool: str, *, limit: int, ahead: float = 0.0) -> list[Question]:
+def _claimed(
+    pool: str, *, limit: int, ahead: float = 0.0, only: Sequence[JobId] | None = None
+) -> list[Question]:
     """Take what is due, the longest due first. Part of a transaction that holds the pool's row.
 
-    `ahead` takes what is due within so many seconds too, where nothing was heard of it for a while.
+    `ahead` takes what is due within so many seconds too, where nothing was heard of it for a while; `only`
+    takes nothing but these and what a webhook told of.
     """
-    values: dict[str, str | float] = {
+    values: dict[str, Any] = {
         "pool": pool,
+        "only": None if only is None else list(only),
         "limit": limit,
         "claim": _CLAIMED_FOR,
         "ahead": ahead,

@@ -93,6 +93,11 @@ class Batch:
     questions: tuple[Question, ...]
     pages: int = 1
 
+    @property
+    def is_list(self) -> bool:
+        """Tell a list from a question about one."""
+        return len(self.questions) > 1
+
 
 def plan(
     pool: str, questions: Sequence[Question], *, requests: int, asks_many: bool, in_flight: int
@@ -111,8 +116,7 @@ def plan(
     if requests == 1 and alone and max(one.silent_for for one in listed) < _LIST_IS_FRESH:
         return [_alone(pool, alone[0])], [*alone[1:], *listed]
     batches = [_alone(pool, one) for one in alone[:spared]]
-    most = 2 * pages - 1
-    return [*batches, Batch(pool=pool, questions=tuple(listed), pages=most)], alone[spared:]
+    return [*batches, Batch(pool=pool, questions=tuple(listed), pages=2 * pages)], alone[spared:]
 
 
 def pages_of(in_flight: int) -> int:
