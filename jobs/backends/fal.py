@@ -76,13 +76,8 @@ class FalBackend:
         return Submitted(backend_job_id=request_id, handle=_handle(found, order.site))
 
     def candidates(self, order: Order) -> tuple[Submitted, ...]:
-        """Give what `find` gives: here an order is found for certain, or not at all."""
-        found = self.find(order)
-        return (found,) if found else ()
-
-    def find(self, order: Order) -> Submitted | None:
         """Say nothing: there is no list to look in."""
-        return None
+        return ()
 
     def look(self, order: Order) -> Sighting:
         """Get the status, and when it is completed the response."""

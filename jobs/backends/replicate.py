@@ -92,19 +92,17 @@ class ReplicateBackend:
         return Submitted(backend_job_id=found)
 
     def candidates(self, order: Order) -> tuple[Submitted, ...]:
-        """Give what `find` gives: here an order is found for certain, or not at all."""
-        found = self.find(order)
-        return (found,) if found else ()
+        """Search the list, newest first, for the webhook's address, or for the input at the time.
 
-    def find(self, order: Order) -> Submitted | None:
-        """Search the list, newest first, for the webhook's address, or for the input at the time."""
+        An order is found for certain, or not at all.
+        """
         if order.submitted_at is None:
-            return None
+            return ()
         alike = []
         for one in _since(order.site, order.submitted_at - _SKEW):
             webhook = one.get("webhook")
             if order.callback_url and webhook == order.callback_url:
-                return Submitted(backend_job_id=_id(one))
+                return (Submitted(backend_job_id=_id(one)),)
             if not webhook and _is_alike(one, order):
                 alike.append(_id(one))
         if len(alike) > 1:
@@ -113,7 +111,7 @@ class ReplicateBackend:
                 FailureKind.BACKEND_ERROR.sentence,
                 detail=f"More than one prediction may be this order's: {', '.join(alike[:5])}",
             )
-        return Submitted(backend_job_id=alike[0]) if alike else None
+        return tuple(Submitted(backend_job_id=one) for one in alike)
 
     def look(self, order: Order) -> Sighting:
         """Get the prediction."""

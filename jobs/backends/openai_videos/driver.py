@@ -6,7 +6,6 @@ into an exception without the job.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -33,27 +32,22 @@ from jobs.backends.openai_videos import identity, reading, refusals, search
 from jobs.backends.openai_videos.profiles import PROFILES, ModelField, Profile, profile
 from jobs.failures import FailureKind
 
+# Seconds for a whole call.
+_QUESTION_SECONDS: Final = 6.0
+_CREATE_SECONDS: Final = 20.0
+# vLLM-Omni waits up to six seconds for its engine.
+_CANCEL_SECONDS: Final = 15.0
 _CONFLICT: Final = 409
 _LOST: Final = frozenset({404, 410})
 _LONGEST_MODEL: Final = 255
 _MOST_MODELS: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """Seconds for a whole call."""
-
-    question: float = 6.0
-    create: float = 20.0
-    # vLLM-Omni waits up to six seconds for its engine.
-    cancel: float = 15.0
-
-
 class OpenAIVideosBackend:
     """Orders from servers of /v1/videos."""
 
-    # Each job is sought among those that the server lists. Where that cannot tell, `find` raises, so that
-    # its "no" can be trusted everywhere.
+    # Each job is sought among those that the server lists. Where that cannot tell, `candidates` raises, so
+    # that its "no" can be trusted everywhere.
     capabilities = Capabilities(
         runs_in_worker=False,
         profiles=tuple(PROFILES),
@@ -61,9 +55,6 @@ class OpenAIVideosBackend:
         asks_many=True,
         sends_webhooks=True,
     )
-
-    def __init__(self, *, patience: Patience | None = None) -> None:
-        self._patience = patience or Patience()
 
     def submit(self, order: Order) -> Submitted:
         """Send the order, once. Raises BackendError (certainly not taken) or Unanswered (perhaps taken)."""
@@ -78,7 +69,7 @@ class OpenAIVideosBackend:
                 _path(order.site),
                 headers=_headers(order.site) | {"Idempotency-Key": tag, "X-Client-Request-Id": tag},
                 form=_form(order, kind),
-                seconds=self._patience.create,
+                seconds=_CREATE_SECONDS,
             )
         except http.NoAnswer as error:
             if error.was_sent:
@@ -92,12 +83,8 @@ class OpenAIVideosBackend:
             return Submitted(backend_job_id=backend_job_id, handle=identity.shown(body or {}))
         raise refusals.refusal(reply)
 
-    def find(self, order: Order) -> Submitted | None:
-        """Look for an order whose create was not answered. The caller refuses an id that it has already."""
-        return next(iter(self.candidates(order)), None)
-
     def candidates(self, order: Order) -> Sequence[Submitted]:
-        """Give all that may be this order, the best first: for a caller that knows some of them."""
+        """Look for an order whose create was not answered: all that may be it, the best first."""
         kind = profile(order.site.profile)
         found = search.candidates(order, kind, lambda after: self._page(order.site, after))
         return tuple(
@@ -150,7 +137,7 @@ class OpenAIVideosBackend:
             order.site,
             "DELETE",
             _path(order.site, order.backend_job_id),
-            seconds=self._patience.cancel,
+            seconds=_CANCEL_SECONDS,
         )
         if reply.status in _LOST:
             return Cancellation.UNKNOWN
@@ -240,11 +227,10 @@ class OpenAIVideosBackend:
         return self._ask(site, "GET", f"{_path(site)}?limit={search.PAGE}{following}")
 
     def _ask(
-        self, site: Site, method: str, path: str, *, seconds: float | None = None
+        self, site: Site, method: str, path: str, *, seconds: float = _QUESTION_SECONDS
     ) -> http.Reply:
-        patience = self._patience.question if seconds is None else seconds
         try:
-            return http.call(site, method, path, headers=_headers(site), seconds=patience)
+            return http.call(site, method, path, headers=_headers(site), seconds=seconds)
         except http.NoAnswer as error:
             raise http.unavailable(str(error)) from error
 

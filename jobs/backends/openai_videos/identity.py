@@ -33,8 +33,8 @@ def is_another(job: Mapping[str, Any], order: Order, profile: Profile) -> bool:
     if profile.model is ModelField.MARKED and isinstance(job.get("model"), str):
         return bool(job["model"] != mark(order))
     created_at, then = reading.moment(job.get("created_at")), order.handle.get("created_at")
-    if created_at is not None and then:
-        return abs(created_at - float(then)) > _ROUNDING
+    if created_at is not None and then and abs(created_at - float(then)) > _ROUNDING:
+        return True
     prompt = job.get("prompt")
     if not isinstance(prompt, str):
         return False

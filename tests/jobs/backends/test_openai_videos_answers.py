@@ -214,8 +214,8 @@ def test_a_server_whose_clock_is_wrong_is_searched_by_its_own_clock() -> None:
 
     for date, is_found in ((theirs, True), (wanted_at, False)):
         with Scripted(answer(200, page, Date=format_datetime(date, usegmt=True))) as server:
-            found = DRIVER.find(order(server, "openai", prompt=wanted.prompt))
-        assert (found is not None) is is_found
+            found = DRIVER.candidates(order(server, "openai", prompt=wanted.prompt))
+        assert bool(found) is is_found
 
 
 def test_a_list_without_an_end_denies_nothing() -> None:
@@ -223,7 +223,7 @@ def test_a_list_without_an_end_denies_nothing() -> None:
     pages = [answer(200, {"data": [old], "has_more": True})] * 10
 
     with Scripted(*pages) as server, pytest.raises(BackendError, match="cannot tell"):
-        DRIVER.find(order(server, "openai"))
+        DRIVER.candidates(order(server, "openai"))
 
 
 @pytest.mark.parametrize("said", [answer(200, b" " * 2**22), answer(404, b"<html>"), answer(405)])
