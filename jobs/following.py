@@ -21,6 +21,7 @@ from jobs import (
     transitions,
 )
 from jobs.backends.backend import (
+    KEY_REFUSED,
     Cancellation,
     Failed,
     Finished,
@@ -255,7 +256,9 @@ def _count_requests(answers: Sequence[Answer]) -> None:
     for one in counted:
         is_silent = one.said is None
         pool = one.question.order.site.pool
-        POLLS.labels(pool=pool, outcome="silent" if is_silent else "answered").inc()
+        is_refused = is_silent and one.reason.startswith(KEY_REFUSED)
+        outcome = "refused" if is_refused else "silent" if is_silent else "answered"
+        POLLS.labels(pool=pool, outcome=outcome).inc()
         if is_silent and breakers.unanswered(pool, one.reason):
             logger.warning("breaker_opened", extra={"pool": pool, "reason": one.reason})
     # One answer is enough to close a breaker, whatever other questions met.

@@ -38,15 +38,20 @@ BAD: Final = sorted(
     kind.value for kind in FailureKind if kind.fault in {Fault.BACKEND, Fault.OURS} and kind.counts
 )
 
-# The latest attempts that ended since a pool's state began, and how many of them failed by the pool's fault.
+# The latest attempts that ended since a pool's state began, and how many of them failed by the pool's fault. What
+# a server forgot in one restart is one failure: later ones of it were sent before the first was noticed.
 _ENDED: Final = """
-with ended as (
-    select a.pool, a.node, a.ended_at, a.outcome = any(%(bad)s) as is_bad, a.detail
+with all_ended as (
+    select a.pool, a.node, a.ended_at, a.outcome = any(%(bad)s) as is_bad, a.detail,
+        a.outcome = 'backend_forgot' and a.submitted_at < lag(a.ended_at)
+            over (partition by a.pool, a.outcome order by a.ended_at) as is_same_restart
     from job_transition t
     join attempt a on a.job_id = t.job_id and a.number = t.attempt
     where t.id > (select coalesce(max(id), 0) from job_transition) - %(moves)s
         and t.from_state in ('dispatched', 'running') and t.to_state <> 'running'
         and a.ended_at is not null and a.outcome <> all (%(neutral)s)
+), ended as (
+    select * from all_ended where is_same_restart is not true
 )
 """
 _BY_POOL: Final = f"""{_ENDED}
@@ -95,6 +100,12 @@ where name in (select name from pool
     where coalesce(checked_at, '-infinity') < now() - make_interval(secs => %s) and url <> ''
     order by checked_at nulls first limit %s for no key update skip locked)
 returning name
+"""
+# Only when something is new.
+_TOLD: Final = """
+update pool set told_slots = t.slots, told_models = t.models
+from (select %s::int as slots, %s::varchar[] as models) t
+where name = %s and (told_slots, told_models) is distinct from (t.slots, t.models)
 """
 _OVER: Final = "select name from pool where state = 'quarantined' and quarantined_until <= now()"
 
@@ -162,6 +173,8 @@ def _ask(pool: Pool) -> Health | str:
 def _note(pool: Pool, found: Health | str) -> None:
     if isinstance(found, Health):
         breakers.answered(pool.name)
+        with connection.cursor() as cursor:
+            cursor.execute(_TOLD, [found.slots, list(found.models), pool.name])
     elif breakers.unanswered(pool.name, found):
         logger.warning("breaker_opened", extra={"pool": pool.name, "reason": found})
 

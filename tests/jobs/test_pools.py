@@ -184,7 +184,7 @@ def test_a_connection_test_really_submits_and_cancels(server: ScriptedServer) ->
 @pytest.mark.parametrize(
     ("sighting", "word"),
     [
-        (BackendError(FailureKind.BACKEND_ERROR, "No.", detail="the key was refused"), "key"),
+        (BackendError(FailureKind.BACKEND_ERROR, "No.", detail="refuses our key"), "key"),
         (Failed(kind=FailureKind.BACKEND_ERROR, message="Out of memory."), "Out of memory"),
     ],
 )

@@ -54,6 +54,7 @@ class OpenAIVideosBackend:
         can_find=True,
         asks_many=True,
         sends_webhooks=True,
+        fault_of=refusals.fault_of,
     )
 
     def submit(self, order: Order) -> Submitted:
@@ -176,10 +177,12 @@ class OpenAIVideosBackend:
     def health(self, site: Site) -> Health:
         """Ask whether it is well, whether it takes our key, and what it serves."""
         kind = profile(site.profile)
+        slots = None
         if kind.health_path:
             reply = self._ask(site, "GET", f"{_root(site)}{kind.health_path}")
             if not reply.is_ok:
                 raise refusals.fault(reply)
+            slots = reading.slots(reply.json())
         if not kind.has_models:
             reply = self._page(site, "")
             if not reply.is_ok or reading.entries(reply.any_json()) is None:
@@ -193,6 +196,7 @@ class OpenAIVideosBackend:
         names = [reading.identifier(one) for one in listed[:_MOST_MODELS]]
         return Health(
             models=tuple(name[:_LONGEST_MODEL] for name in names if name),
+            slots=slots,
             checks_models=profile(site.profile).model is ModelField.SENT,
         )
 

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 _LONGEST_MESSAGE: Final = 200
 _LONGEST_DETAIL: Final = 300
 _LONGEST_WORD: Final = 64
+# What servers call their capacity in their answer about health.
+_CAPACITY: Final = ("slots", "max_concurrency", "max_concurrent_requests")
+_MOST_SLOTS: Final = 10_000
 # The year 3000, Unix seconds: what is later is a mistake, or milliseconds.
 _LATEST: Final = 32_503_680_000
 # Printable, and no path of its own: "." and ".." would name another address.
@@ -124,6 +127,13 @@ def moment(value: Any) -> float | None:
     else:
         return None
     return float(found) if 0 < found < _LATEST else None
+
+
+def slots(body: Any) -> int | None:
+    """Give how many jobs a server says that it works on at once; None when it does not say."""
+    told = (body.get(name) for name in _CAPACITY) if isinstance(body, dict) else ()
+    whole = (one for one in told if isinstance(one, int) and not isinstance(one, bool))
+    return next((one for one in whole if 0 < one <= _MOST_SLOTS), None)
 
 
 def sighting(body: Mapping[str, Any], site: Site, profile: Profile) -> Sighting:

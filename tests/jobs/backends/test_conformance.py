@@ -186,10 +186,8 @@ def test_a_create_without_an_answer_is_found_or_nothing_is_guessed(
         with pytest.raises(BackendError, match="cannot tell"):
             spoken.backend.candidates(wanted)
     else:
-        assert (spoken.backend.candidates(wanted), spoken.backend.capabilities.can_find) == (
-            (),
-            False,
-        )
+        assert not spoken.backend.candidates(wanted)
+        assert not spoken.backend.capabilities.can_find
 
 
 def test_a_create_that_was_not_taken_is_not_found(gpu: FakeGpu, spoken: Dialect) -> None:
@@ -290,7 +288,7 @@ def test_a_refused_key_is_the_operators_affair(gpu: FakeGpu, spoken: Dialect) ->
         with pytest.raises(BackendError) as refused:
             ask(wrong)
         assert refused.value.kind is FailureKind.BACKEND_ERROR
-        assert "the key was refused" in refused.value.detail
+        assert "refuses our key" in refused.value.detail
         assert "key" not in refused.value.message
     assert KEY not in repr(wanted)
 

@@ -46,7 +46,7 @@ def test_the_webhooks_address_finds_an_order_for_certain() -> None:
     assert order.submitted_at is not None
     same = {
         "created_at": (order.submitted_at + timedelta(seconds=1)).isoformat(),
-        "input": {**hosted.wish(order), "seed": 1},
+        "input": hosted.wish(order, seed=1),
     }
     twin = {**same, "id": "twin", "webhook": "https://us.test/hook/1"}
     ours = {**same, "id": "ours", "webhook": "https://us.test/hook/2"}
