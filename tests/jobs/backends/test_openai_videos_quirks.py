@@ -134,7 +134,7 @@ def test_aquiles_breaks_on_a_size_that_is_refused_before(servers: Servers) -> No
     with pytest.raises(BackendError, match="This model makes videos of") as refused:
         DRIVER.submit(order(gpu, "aquiles", **small))
 
-    assert refused.value.kind is FailureKind.INVALID_REQUEST
+    assert refused.value.kind is FailureKind.BACKEND_ERROR
     assert len(gpu.journal("refused")) == before
 
 

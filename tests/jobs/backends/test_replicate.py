@@ -17,6 +17,7 @@ from jobs.backends.backend import (
     Order,
     StillRunning,
     StillWaiting,
+    Unanswered,
 )
 from jobs.backends.replicate import ReplicateBackend, _percent
 from jobs.failures import FailureKind
@@ -207,3 +208,18 @@ def test_an_output_may_be_a_list_or_an_object(output: Any, url: str) -> None:
 
     assert isinstance(found, Finished)
     assert found.video.url == url
+
+
+def test_a_pool_may_call_fields_by_other_names_and_leave_some_out() -> None:
+    names = {"duration": "seconds", "resolution": "", "size": "frame_size", "seed": "noise"}
+    with FakeGpu(dialect="replicate", speed=QUICK) as gpu:
+        order = order_of(gpu, site={"field_map": names})
+        gpu.fault("drop_after_accept")
+        with pytest.raises(Unanswered):
+            DRIVER.submit(order)
+        fields = gpu.wait_for("submitted")["fields"]["input"]
+
+        # It is found by what was really sent.
+        assert len(DRIVER.candidates(order)) == 1
+        assert set(fields) == {"prompt", "seconds", "aspect_ratio", "frame_size", "noise"}
+        assert (fields["seconds"], fields["frame_size"]) == (4, "1280x720")
