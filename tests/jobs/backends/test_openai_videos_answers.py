@@ -198,6 +198,9 @@ def test_a_result_has_its_end_and_its_place() -> None:
         (True, None),
         (-1, None),
         (10**400, None),
+        (1_800_000_000_000, None),
+        ("9999-12-31T23:59:59-23:59", None),
+        ("0001-01-01T00:00:00+23:59", None),
     ],
 )
 def test_a_moment_is_read_from_what_it_may_be(value: Any, seconds: float | None) -> None:
@@ -238,3 +241,22 @@ def test_a_list_that_is_of_no_use_says_nothing_of_any_job(said: bytes) -> None:
 def test_a_list_that_fails_is_a_server_that_fails(said: bytes) -> None:
     with Scripted(said) as server, pytest.raises(BackendError):
         DRIVER.look_at_many([order(server, "generic", backend_job_id="a1")])
+
+
+@pytest.mark.parametrize(
+    ("body", "slots"),
+    [
+        ({"slots": 4}, 4),
+        ({"status": "ok", "max_concurrency": 2}, 2),
+        ({"slots": True}, None),
+        ({"slots": -1, "max_concurrent_requests": 3}, 3),
+        ({"slots": 10**9}, None),
+        (["slots"], None),
+    ],
+)
+def test_a_capacity_is_a_number_that_can_be_one(body: Any, slots: int | None) -> None:
+    models = {"data": [{"id": "wan"}]}
+    with Scripted(answer(200, body), answer(200, models)) as server:
+        found = DRIVER.health(order(server, "sglang").site)
+
+    assert (found.slots, found.models) == (slots, ("wan",))
