@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from jobs import catalog, pool_checks, pool_health, pools, sealing, transitions
+from jobs import pool_checks, pool_health, pools, sealing, transitions
 from jobs.backends.backend import BackendError, Cancellation, Failed, Finished, KeyRefused
 from jobs.errors import InvalidField
 from jobs.failures import FailureKind
@@ -85,6 +85,7 @@ _WAN: dict[str, Any] = {
         (_WAN | {"field_map": {"mood": "mood"}}, "field_map"),
         (_WAN | {"field_map": {"seed": "no name"}}, "field_map"),
         (_WAN | {"field_map": {"seed": "one", "prompt": "one"}}, "field_map"),
+        ({"seconds": list(range(1, 502))}, "seconds"),
     ],
 )
 def test_a_pool_that_cannot_work_is_refused_by_its_field(
@@ -96,19 +97,6 @@ def test_a_pool_that_cannot_work_is_refused_by_its_field(
 
     assert refused.value.field == field
     assert not PoolChange.objects.exists()
-
-
-def test_pools_of_one_model_offer_what_all_of_them_make() -> None:
-    ann()
-    other = {"driver": "preview", "slots": 1, "model_names": ["preview"], "sizes": ["1280x720"]}
-
-    pools.put("second", {**other, "seconds": [4, 5]}, actor="me")
-    with pytest.raises(InvalidField) as refused:
-        pools.put("third", {**other, "seconds": [7]}, actor="me")
-
-    offer = catalog.offer("preview")
-    assert (offer.seconds, offer.sizes) == ((4,), ("1280x720",))
-    assert refused.value.field == "seconds"
 
 
 def test_a_pool_that_works_drains_before_it_goes() -> None:
