@@ -41,9 +41,9 @@ def _measure(server: tuple[str, Path]) -> dict[str, float]:
     url, journal = server
     owner_id = private.add_owner("ann")
     _add_pool(url)
-    _hand_over_all(owner_id)
     with _poller() as process:
         began = time.monotonic()
+        _hand_over_all(owner_id)
         memory = 0.0
         while Job.objects.filter(state="succeeded").count() < _JOBS:
             memory = max(memory, process.memory_full_info().pss / 2**20)
@@ -64,16 +64,16 @@ def _measure(server: tuple[str, Path]) -> dict[str, float]:
         for attempt in Attempt.objects.all()
         if attempt.ended_at
     ]
-    asked = _state(url)["requests"]
+    asked = _state(url)["requests"]["questions"]
     return {
         "jobs": _JOBS,
         "poller_memory_pss_mib": memory,
         "poller_cpu_percent_of_a_core": 100 * cpu / took,
         "budget_per_second": _BUDGET,
-        "busiest_second": max(
-            kind["busiest_second"] for name, kind in asked.items() if name != "submit"
-        ),
-        "questions": sum(kind["total"] for name, kind in asked.items() if name != "submit"),
+        "requests_per_second": asked["total"] / took,
+        "budget_used_percent": 100 * asked["total"] / took / _BUDGET,
+        "busiest_second": asked["busiest_second"],
+        "requests": asked["total"],
         "lag_median_s": statistics.median(lags),
         "lag_p95_s": statistics.quantiles(lags, n=20)[-1],
         "lag_max_s": max(lags),

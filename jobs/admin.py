@@ -214,6 +214,7 @@ class TierAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptabl
 _POOL_FIELDS = (
     "name", "driver", "profile", "url", "slots", "state", "model_names", "seconds", "sizes",
     "credits_per_second", "declared_speed", "paid_reserved", "polls_per_second", "result_hosts",
+    "field_map",
 )  # fmt: skip
 
 
@@ -249,6 +250,7 @@ class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable 
     def clean(self) -> dict[str, Any]:
         """Refuse what the driver cannot work with, beside its field."""
         found: dict[str, Any] = super().clean() or {}
+        found["field_map"] = found.get("field_map") or {}
         if not self.errors:
             try:
                 pools.check(Pool(**{name: found[name] for name in _POOL_FIELDS}))
@@ -261,13 +263,13 @@ class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable 
 class PoolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     form = PoolForm
     list_display = (
-        "name", "driver", "profile", "slots", "state", "state_reason", "answered_at", "last_error",
+        "name", "driver", "profile", "slots", "told_slots", "state", "state_reason", "answered_at", "last_error",
         "model_names",
     )  # fmt: skip
     list_filter = ("state", "driver")
     readonly_fields = (
         "state_reason", "state_since", "answered_at", "checked_at", "last_error", "unanswered",
-        "breaker_until", "quarantined_until", "is_on_probation",
+        "breaker_until", "quarantined_until", "is_on_probation", "told_slots", "told_models",
     )  # fmt: skip
     actions = ("try_servers",)
 

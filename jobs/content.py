@@ -22,7 +22,8 @@ from rest_framework.views import APIView
 
 from jobs import callers, orders
 from jobs.backends import registry
-from jobs.backends.backend import Content, is_asynchronous
+from jobs.backends.backend import BackendError, Content, is_asynchronous
+from jobs.failures import FailureKind
 from jobs.models import Job
 from notifications.addresses import http_origin
 
@@ -33,11 +34,15 @@ _TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
 # What of the backend's answer is passed on.
 _PASSED_ON: Final = ("content-length", "content-range", "accept-ranges", "last-modified", "etag")
 _GONE: Final = "The server that made this video no longer has it."
+_AWAY: Final = "The server that made this video does not answer now."
 
 _ORDER: Final = f"""
 select {orders.COLUMNS} from job j
 join attempt a on a.job_id = j.id join pool p on p.name = a.pool
 where j.id = %s and a.number = %s and a.backend_job_id <> ''
+    -- An id that its server gave again, after a restart, names the newer attempt's video.
+    and not exists (select 1 from attempt later where later.pool = a.pool
+        and later.backend_job_id = a.backend_job_id and later.submitted_at > a.submitted_at)
 """
 
 
@@ -63,7 +68,11 @@ async def stream(request: HttpRequest, ticket: str) -> HttpResponseBase:
         job_hex, attempt = signing.loads(ticket, salt=_SALT, max_age=_VALID_FOR)
     except signing.BadSignature:
         return HttpResponse("This address is no longer valid. Open the video again.", status=403)
-    content = await sync_to_async(_content)(UUID(job_hex), attempt)
+    try:
+        content = await sync_to_async(_content)(UUID(job_hex), attempt)
+    except BackendError as error:
+        is_forgotten = error.kind is FailureKind.BACKEND_FORGOT
+        return HttpResponse(_GONE, status=410) if is_forgotten else HttpResponse(_AWAY, status=502)
     if content is None:
         return HttpResponse(_GONE, status=410)
     wanted = {**content.headers, "Accept-Encoding": "identity"}
@@ -76,7 +85,7 @@ async def stream(request: HttpRequest, ticket: str) -> HttpResponseBase:
         )
     except httpx.HTTPError:
         await client.aclose()
-        return HttpResponse("The server that made this video does not answer now.", status=502)
+        return HttpResponse(_AWAY, status=502)
     if answer.status_code not in {200, 206}:
         await answer.aclose()
         await client.aclose()

@@ -2,10 +2,11 @@
 
 import logging
 import random
+from collections.abc import Sequence
 from typing import Final
 
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from jobs import (
     breakers,
@@ -20,6 +21,7 @@ from jobs import (
     transitions,
 )
 from jobs.backends.backend import (
+    KEY_REFUSED,
     Cancellation,
     Failed,
     Finished,
@@ -29,9 +31,10 @@ from jobs.backends.backend import (
 )
 from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
+from jobs.leases import Told
 from jobs.metrics import COMPLETIONS, POLLS
 from jobs.models import Cause, Truth
-from jobs.questions import Answer, Deferred, Found, Question
+from jobs.questions import Answer, Deferred, Found, NotListed, Question, Said
 from jobs.states import JobState
 from notifications import live
 
@@ -39,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 # Between asking to stop and looking whether it did, seconds.
 _STOP_CHECK: Final = 1.0
+# Between two questions to a server that gives no answers, seconds: the breaker makes them fewer.
+_SILENT: Final = poll_policy.SHORTEST
 # A server that refused to stop is asked again after so many seconds.
 _STOP_AGAIN: Final = 5.0
 # An order whose create was not answered is looked for so long before it is tried again, seconds.
@@ -52,29 +57,44 @@ where job_id = %s and attempt = %s
 """
 
 
-def follow(answer: Answer) -> None:
-    """Bring a job to what its server said, or note when to ask again. A late answer changes nothing."""
-    question = answer.question
-    order = question.order
-    if isinstance(answer.said, Deferred):
-        leases.hold(order.job_id, attempt=order.attempt, next_in=poll_policy.SHORTEST)
-        return
+def follow_all(answers: Sequence[Answer]) -> None:
+    """Bring jobs to what their servers said, or note when to ask again. A late answer changes nothing.
+
+    What goes on as it was is written together; each other answer by itself, and one that cannot be followed
+    keeps no other from it.
+    """
+    _count_requests(answers)
+    put_off = [one for one in answers if isinstance(one.said, Deferred)]
+    silent = [one for one in answers if one.said is None]
+    steady = [one for one in answers if _is_steady(one)]
+    leases.hold_all([_next(one, _put_off_for(one)) for one in put_off])
+    held = leases.hold_all(
+        [_next(one, _STOP_AGAIN if one.question.must_stop else _SILENT) for one in silent]
+    )
+    _note_steady(steady)
+    written = {id(one) for one in (*put_off, *steady)}
+    written |= {id(one) for one in silent if one.question.order.job_id in held}
+    for answer in answers:
+        if id(answer) not in written:
+            _guarded(answer)
+
+
+def _guarded(answer: Answer) -> None:
+    job = str(answer.question.order.job_id)
     try:
-        _follow(question, answer)
+        _follow(answer.question, answer.said)
     except (AttemptSuperseded, TransitionRefused, JobMissing) as refusal:
-        logger.info(
-            "answer_not_needed",
-            extra={"job": str(order.job_id), "reason": str(refusal)},
-        )
+        logger.info("answer_not_needed", extra={"job": job, "reason": str(refusal)})
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # it is asked again when its claim is over
+        logger.exception("answer_broke", extra={"job": job})
 
 
-def _follow(question: Question, answer: Answer) -> None:
-    order, said = question.order, answer.said
-    if answer.counts_request:
-        _count_request(order.site.pool, answer)
+def _follow(question: Question, said: Said) -> None:
     match said:
         case None:
-            _silent(question)
+            _away_too_long(question)
         case Found():
             _found(question, said)
         case Cancellation():
@@ -87,6 +107,54 @@ def _follow(question: Question, answer: Answer) -> None:
             _gone(question)
 
 
+def _is_steady(answer: Answer) -> bool:
+    """Tell whether nothing but progress has changed."""
+    question = answer.question
+    match answer.said:
+        case StillRunning():
+            return question.state != JobState.DISPATCHED and not _is_past_stopping(question)
+        case StillWaiting():
+            return not _is_past_stopping(question)
+        case _:
+            return False
+
+
+def _is_past_stopping(question: Question) -> bool:
+    is_told = question.is_unwanted and question.is_stop_asked
+    return is_told and question.ran_for > question.expected
+
+
+def _put_off_for(answer: Answer) -> float:
+    # What a list does not name may be forgotten, which is worth the next question.
+    return 0.0 if isinstance(answer.said, NotListed) else poll_policy.SHORTEST
+
+
+def _next(answer: Answer, next_in: float, percent: int | None = None) -> Told:
+    order = answer.question.order
+    return Told(job_id=order.job_id, attempt=order.attempt, percent=percent, next_in=next_in)
+
+
+def _note_steady(answers: Sequence[Answer]) -> None:
+    told = [_next(one, _rest(one.question), _percent(one.said)) for one in answers]
+    held = leases.answered_all(told)
+    for answer, one in zip(answers, told, strict=True):
+        order = answer.question.order
+        if order.job_id not in held:
+            orphans.record(order, reason="Its attempt had ended while the server worked on it.")
+        elif one.percent is not None:
+            live.progress(
+                order.owner_id, job_id=order.job_id, attempt=order.attempt, percent=one.percent
+            )
+
+
+def _rest(question: Question) -> float:
+    return poll_policy.next_question(ran_for=question.ran_for, expected=question.expected)
+
+
+def _percent(said: Said) -> int | None:
+    return said.percent if isinstance(said, StillRunning) else None
+
+
 def _found(question: Question, found: Found) -> None:
     free = remote_ids.free(question.order, found.candidates)
     if free:
@@ -96,21 +164,13 @@ def _found(question: Question, found: Found) -> None:
 
 
 def _goes_on(question: Question, said: StillWaiting | StillRunning) -> None:
-    order = question.order
-    if question.is_unwanted and question.is_stop_asked and question.ran_for > question.expected:
+    if _is_past_stopping(question):
         # The server was told and goes on for longer than is usual: its owner waits no longer for that.
         _confirm_stop(question)
-        orphans.record(order, reason="It went on after it was asked to stop.")
+        orphans.record(question.order, reason="It went on after it was asked to stop.")
         return
-    percent = None
-    if isinstance(said, StillRunning):
-        _start(question)
-        percent = said.percent
-    next_in = poll_policy.next_question(ran_for=question.ran_for, expected=question.expected)
-    if not leases.answered(order.job_id, attempt=order.attempt, percent=percent, next_in=next_in):
-        orphans.record(order, reason="Its attempt had ended while the server worked on it.")
-    elif percent is not None:
-        live.progress(order.owner_id, job_id=order.job_id, attempt=order.attempt, percent=percent)
+    _start(question)
+    _note_steady([Answer(question=question, said=said)])
 
 
 def _ended(question: Question, said: Finished | Failed) -> None:
@@ -191,21 +251,23 @@ def _never_answered(question: Question) -> None:
     _give_up(question, "The GPU server did not answer.")
 
 
-def _count_request(pool: str, answer: Answer) -> None:
-    is_silent = answer.said is None
-    POLLS.labels(pool=pool, outcome="silent" if is_silent else "answered").inc()
-    if not is_silent:
+def _count_requests(answers: Sequence[Answer]) -> None:
+    counted = [one for one in answers if one.counts_request]
+    for one in counted:
+        is_silent = one.said is None
+        pool = one.question.order.site.pool
+        is_refused = is_silent and one.reason.startswith(KEY_REFUSED)
+        outcome = "refused" if is_refused else "silent" if is_silent else "answered"
+        POLLS.labels(pool=pool, outcome=outcome).inc()
+        if is_silent and breakers.unanswered(pool, one.reason):
+            logger.warning("breaker_opened", extra={"pool": pool, "reason": one.reason})
+    # One answer is enough to close a breaker, whatever other questions met.
+    for pool in {one.question.order.site.pool for one in counted if one.said is not None}:
         breakers.answered(pool)
-    elif breakers.unanswered(pool, answer.reason):
-        logger.warning("breaker_opened", extra={"pool": pool, "reason": answer.reason})
 
 
-def _silent(question: Question) -> None:
-    order = question.order
-    next_in = _STOP_AGAIN if question.must_stop else poll_policy.SHORTEST
-    if leases.hold(order.job_id, attempt=order.attempt, next_in=next_in):
-        return
-    orphans.record(order, reason="Its server gave no answer for too long.")
+def _away_too_long(question: Question) -> None:
+    orphans.record(question.order, reason="Its server gave no answer for too long.")
     _give_up(question, "The GPU server did not answer for too long.")
 
 

@@ -1,6 +1,7 @@
 """POST /hooks/{pool} and /hooks/{pool}/{token}: where backends tell us that something happened."""
 
 import logging
+import time
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -28,7 +29,7 @@ def webhook(request: HttpRequest, pool: str, token: str = "") -> HttpResponse:
         return HttpResponse(status=413)
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
-        is_taken = inbox.receive(pool, token, headers=headers, body=body)
+        is_taken = inbox.receive(pool, token, headers=headers, body=body, now=time.time())
     except BackendError as error:
         logger.warning("webhook_not_verified", extra={"pool": pool, "reason": str(error)})
         return HttpResponse(status=503, headers={"Retry-After": "10"})

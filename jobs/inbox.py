@@ -1,7 +1,6 @@
 """Webhooks of backends: verified, stored once, matched, and never believed: they only make us look sooner."""
 
 import logging
-import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -49,13 +48,15 @@ where job_id = %s and number = %s and pool = %s and backend_job_id = '' and ende
 """
 
 
-def receive(pool_name: str, token: str, *, headers: Mapping[str, str], body: bytes) -> bool:
+def receive(
+    pool_name: str, token: str, *, headers: Mapping[str, str], body: bytes, now: float
+) -> bool:
     """Take one delivery; false when it is not from the pool's server, and then nothing was written.
 
     Raises BackendError when that cannot be told now: the server should send it again.
 
-    `headers` have lower-case names. A message that came before is counted and changes nothing; one whose
-    attempt is not known is parked until a create's answer tells its id.
+    `headers` have lower-case names, `now` is in Unix seconds. A message that came before is counted and
+    changes nothing; one whose attempt is not known is parked until a create's answer tells its id.
     """
     about = orders.of_token(token) if token else None
     pool = Pool.objects.filter(name=pool_name).first()
@@ -63,7 +64,7 @@ def receive(pool_name: str, token: str, *, headers: Mapping[str, str], body: byt
     if pool is None or backend is None or not is_asynchronous(backend) or (token and not about):
         return _refused(pool_name if pool else "unknown", "no such address")
     try:
-        hint = backend.hint(orders.site_of(pool), headers, body, now=time.time())
+        hint = backend.hint(orders.site_of(pool), headers, body, now=now)
     except (Forged, CannotOpen) as error:
         return _refused(pool_name, str(error))
     if not hint.message_id or not hint.backend_job_id:

@@ -1,7 +1,9 @@
 """What a worker does with its lease: take the attempt once, renew it, learn that it must stop."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
@@ -40,21 +42,43 @@ returning job.cancel_requested_at is not null, (job.finish_by <= now()) is true
 """
 
 
+# Locked by ascending id, as several writers may share them.
+_HELD_NOW: Final = """
+with told as (
+    select * from unnest(%(jobs)s::uuid[], %(attempts)s::int[], %(percents)s::int[], %(next)s::float8[])
+        as t(job_id, attempt, percent, next)
+), held as (
+    select l.job_id from lease l join told t on t.job_id = l.job_id and t.attempt = l.attempt
+    order by l.job_id for update of l
+)
+"""
 # The lease outlives the next question, so that only a poller that is gone lets it run out.
-_ANSWERED: Final = """
+_ANSWERED: Final = f"""{_HELD_NOW}
 update lease set answered_at = now(), is_hinted = false,
-    percent = greatest(percent, %(percent)s),
-    poll_at = case when poll_at is not null then now() + make_interval(secs => %(next)s) end,
-    expires_at = now() + make_interval(secs => %(next)s + %(lease)s)
-where job_id = %(job)s and attempt = %(attempt)s
+    percent = greatest(lease.percent, t.percent),
+    poll_at = case when poll_at is not null then now() + make_interval(secs => t.next) end,
+    expires_at = now() + make_interval(secs => t.next + %(lease)s)
+from told t join held using (job_id) where lease.job_id = t.job_id and lease.attempt = t.attempt
+returning lease.job_id
 """
-_HOLD: Final = """
+_HOLD: Final = f"""{_HELD_NOW}
 update lease set is_hinted = false,
-    poll_at = case when poll_at is not null then now() + make_interval(secs => %(next)s) end,
-    expires_at = now() + make_interval(secs => %(next)s + %(lease)s)
-where job_id = %(job)s and attempt = %(attempt)s
+    poll_at = case when poll_at is not null then now() + make_interval(secs => t.next) end,
+    expires_at = now() + make_interval(secs => t.next + %(lease)s)
+from told t join held using (job_id) where lease.job_id = t.job_id and lease.attempt = t.attempt
     and coalesce(answered_at, granted_at) > now() - make_interval(secs => %(away)s)
+returning lease.job_id
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a server said of an attempt that goes on, and in how many seconds it is asked again."""
+
+    job_id: JobId
+    attempt: int
+    percent: int | None = None
+    next_in: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,38 +139,45 @@ def renew(job_id: JobId, *, attempt: int, percent: int | None = None) -> Renewal
 
 
 def answered(job_id: JobId, *, attempt: int, percent: int | None, next_in: float = 0.0) -> bool:
-    """Note that the server of an asynchronous attempt works on it, and when it is asked next (seconds).
+    """Note that an attempt's server works on it; say whether the attempt still owns its slot."""
+    told = Told(job_id=job_id, attempt=attempt, percent=percent, next_in=next_in)
+    return bool(answered_all([told]))
 
-    Progress never falls. Says whether the attempt still owns its slot.
+
+def answered_all(told: Sequence[Told]) -> set[UUID]:
+    """Note that servers work on these attempts, and when each is asked next. Progress never falls.
+
+    Gives the jobs whose attempts still own their slots.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _ANSWERED,
-            {
-                "job": job_id,
-                "attempt": attempt,
-                "percent": percent,
-                "next": next_in,
-                "lease": settings.LEASE_SECONDS,
-            },
-        )
-        return bool(cursor.rowcount == 1)
+    return _written(_ANSWERED, told)
 
 
 def hold(job_id: JobId, *, attempt: int, next_in: float = 0.0) -> bool:
     """Keep the slot of an attempt whose server gives no answer; false when it was away for too long."""
+    return bool(hold_all([Told(job_id=job_id, attempt=attempt, next_in=next_in)]))
+
+
+def hold_all(told: Sequence[Told]) -> set[UUID]:
+    """Keep the slots of attempts whose servers give no answer; give the jobs that were not away for too long."""
+    return _written(_HOLD, told)
+
+
+def _written(statement: str, told: Sequence[Told]) -> set[UUID]:
+    if not told:
+        return set()
     with connection.cursor() as cursor:
         cursor.execute(
-            _HOLD,
+            statement,
             {
-                "job": job_id,
-                "attempt": attempt,
-                "next": next_in,
+                "jobs": [one.job_id for one in told],
+                "attempts": [one.attempt for one in told],
+                "percents": [one.percent for one in told],
+                "next": [one.next_in for one in told],
                 "lease": settings.LEASE_SECONDS,
                 "away": settings.BACKEND_AWAY_SECONDS,
             },
         )
-        return bool(cursor.rowcount == 1)
+        return {job_id for (job_id,) in cursor.fetchall()}
 
 
 def note_question(job_id: JobId, *, attempt: int) -> None:

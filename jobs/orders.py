@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 COLUMNS: Final = """
     j.id, j.owner_id, a.number, j.prompt, j.model, j.seconds, j.size, j.seed,
     p.name, p.driver, p.profile, p.url, p.sealed_key, p.sealed_webhook_secret, p.result_hosts,
-    a.submitted_at, a.backend_job_id, a.handle
+    a.submitted_at, a.backend_job_id, a.handle, p.field_map
 """
 COUNT: Final = COLUMNS.count(",") + 1
 
@@ -53,6 +53,7 @@ def of_row(row: Sequence[Any]) -> Order:
             key=_opened(row[12], pool=row[8]),
             webhook_secret=_opened(row[13], pool=row[8]),
             result_hosts=tuple(row[14]),
+            field_map=handle(row[18]),
         ),
         submitted_at=row[15],
         backend_job_id=row[16],
@@ -77,6 +78,7 @@ def site_of(pool: Pool) -> Site:
         key=sealing.unseal(pool.sealed_key),
         webhook_secret=sealing.unseal(pool.sealed_webhook_secret),
         result_hosts=tuple(pool.result_hosts),
+        field_map=pool.field_map,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError, connection
 
-from jobs import late_results, orders, remote_ids
+from jobs import budgets, late_results, orders, remote_ids
 from jobs.backends import registry
 from jobs.backends.backend import (
     AsynchronousBackend,
@@ -19,6 +19,7 @@ from jobs.backends.backend import (
     Cancellation,
     Finished,
     Order,
+    OverBudget,
     Submitted,
     is_asynchronous,
 )
@@ -31,6 +32,8 @@ _TRIES: Final = 8
 _FIRST_PAUSE: Final = 5.0
 # A pass ends after so many seconds.
 _LONGEST_PASS: Final = 10.0
+# How long a request waits for its turn in its server's budget, seconds.
+_PATIENCE: Final = 2.0
 # A create that was not answered may still arrive: so many looks before it is believed that it never did.
 _LOOKS: Final = 4
 
@@ -65,6 +68,10 @@ update orphan set outcome = 'unknown', due_at = null
 where due_at <= now() and not exists (select 1 from pool where pool.name = orphan.pool)
 """
 _CLOSE: Final = "update orphan set outcome = %s, due_at = null where id = %s"
+_AGAIN: Final = """
+update orphan set tries = greatest(tries - 1, 0), due_at = now() + make_interval(secs => %s)
+where id = %s
+"""
 _NAME: Final = "update orphan set backend_job_id = %s, handle = %s where id = %s"
 
 
@@ -125,7 +132,12 @@ def _stop(row: tuple[Any, ...]) -> bool:
     if not is_asynchronous(backend):
         return _close(orphan_id, order, "unknown")
     try:
-        outcome = _outcome(orphan_id, order, backend, tries=tries)
+        with budgets.asking(order.site.pool, patience=_PATIENCE):
+            outcome = _outcome(orphan_id, order, backend, tries=tries)
+    except OverBudget:
+        # Nothing was tried.
+        _put_off(orphan_id)
+        return False
     except BackendError as error:
         logger.info("orphan_not_stopped", extra={"job": str(order.job_id), "reason": str(error)})
         outcome = ""
@@ -147,6 +159,11 @@ def _outcome(orphan_id: int, order: Order, backend: AsynchronousBackend, *, trie
         late_results.keep(order.job_id, attempt=order.attempt, video=video)
         return Cancellation.ENDED
     return backend.cancel(order)
+
+
+def _put_off(orphan_id: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_AGAIN, [_FIRST_PAUSE, orphan_id])
 
 
 def _name(orphan_id: int, found: Submitted) -> None:

@@ -6,14 +6,15 @@ probation quarantines it again, for longer. Where only one machine of a pool fai
 """
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from django.db import connection
 
-from jobs import breakers, orders, pools
+from jobs import breakers, budgets, orders, pools
 from jobs.backends import registry
-from jobs.backends.backend import BackendError
+from jobs.backends.backend import BackendError, Health, OverBudget
 from jobs.failures import FailureKind, Fault
 from jobs.models import Pool, PoolState
 from jobs.sealing import CannotOpen
@@ -28,21 +29,29 @@ _FIRST: Final = 30
 _LONGEST: Final = 900
 # Servers that one pass asks.
 _ASKED_AT_ONCE: Final = 32
+# What the question costs at most, requests, and how long it waits for its turn, seconds.
+_REQUESTS: Final = 2
+_PATIENCE: Final = 5.0
 # Moves that are looked back on.
 _LOOK_BACK: Final = 5_000
 BAD: Final = sorted(
     kind.value for kind in FailureKind if kind.fault in {Fault.BACKEND, Fault.OURS} and kind.counts
 )
 
-# The latest attempts that ended since a pool's state began, and how many of them failed by the pool's fault.
+# The latest attempts that ended since a pool's state began, and how many of them failed by the pool's fault. What
+# a server forgot in one restart is one failure: later ones of it were sent before the first was noticed.
 _ENDED: Final = """
-with ended as (
-    select a.pool, a.node, a.ended_at, a.outcome = any(%(bad)s) as is_bad, a.detail
+with all_ended as (
+    select a.pool, a.node, a.ended_at, a.outcome = any(%(bad)s) as is_bad, a.detail,
+        a.outcome = 'backend_forgot' and a.submitted_at < lag(a.ended_at)
+            over (partition by a.pool, a.outcome order by a.ended_at) as is_same_restart
     from job_transition t
     join attempt a on a.job_id = t.job_id and a.number = t.attempt
     where t.id > (select coalesce(max(id), 0) from job_transition) - %(moves)s
         and t.from_state in ('dispatched', 'running') and t.to_state <> 'running'
         and a.ended_at is not null and a.outcome <> all (%(neutral)s)
+), ended as (
+    select * from all_ended where is_same_restart is not true
 )
 """
 _BY_POOL: Final = f"""{_ENDED}
@@ -92,6 +101,12 @@ where name in (select name from pool
     order by checked_at nulls first limit %s for no key update skip locked)
 returning name
 """
+# Only when something is new.
+_TOLD: Final = """
+update pool set told_slots = t.slots, told_models = t.models
+from (select %s::int as slots, %s::varchar[] as models) t
+where name = %s and (told_slots, told_models) is distinct from (t.slots, t.models)
+"""
 _OVER: Final = "select name from pool where state = 'quarantined' and quarantined_until <= now()"
 
 
@@ -105,37 +120,63 @@ def check_servers(*, every_seconds: float) -> int:
         names = [name for (name,) in cursor.fetchall()]
     if not names:
         return 0
-    asked = list(Pool.objects.filter(name__in=names))
+    asked = [
+        (pool, wait)
+        for pool in Pool.objects.filter(name__in=names)
+        if (wait := _turn(pool)) is not None
+    ]
+    if not asked:
+        return 0
     with ThreadPoolExecutor(len(asked)) as threads:
-        for pool, reason in zip(asked, threads.map(_ask, asked), strict=True):
-            _note(pool, reason)
+        for (pool, _), found in zip(asked, threads.map(_ask_in_turn, asked), strict=True):
+            _note(pool, found)
     return len(asked)
 
 
 def ask(pool: Pool) -> bool:
     """Ask one server how it is, and tell the breaker; say whether it answered."""
-    reason = _ask(pool)
-    _note(pool, reason)
-    return not reason
+    with budgets.asking(pool.name):
+        found = _ask(pool)
+    _note(pool, found)
+    return isinstance(found, Health)
 
 
-def _ask(pool: Pool) -> str:
-    """Ask without a database, for threads; give why there was no good answer, or nothing."""
+def _turn(pool: Pool) -> float | None:
+    """Reserve what a question costs; None when the server is asked as often as it may be anyway."""
     try:
-        registry.backend(pool.driver).health(orders.site_of(pool))
-    except (BackendError, CannotOpen) as error:
+        return budgets.reserve(pool.name, _REQUESTS, patience=_PATIENCE)
+    except OverBudget:
+        return None
+
+
+def _ask_in_turn(asked: tuple[Pool, float]) -> Health | str:
+    pool, wait = asked
+    time.sleep(wait)
+    try:
+        with budgets.asking(pool.name, prepaid=_REQUESTS):
+            return _ask(pool)
+    finally:
+        connection.close()
+
+
+def _ask(pool: Pool) -> Health | str:
+    """Give what the server says of itself, or why there was no good answer. For threads."""
+    try:
+        return registry.backend(pool.driver).health(orders.site_of(pool))
+    except (BackendError, CannotOpen, OverBudget) as error:
         return str(error)
     except Exception as bug:
         logger.exception("driver_broke", extra={"pool": pool.name})
         return f"The driver broke: {bug!r}"
-    return ""
 
 
-def _note(pool: Pool, reason: str) -> None:
-    if not reason:
+def _note(pool: Pool, found: Health | str) -> None:
+    if isinstance(found, Health):
         breakers.answered(pool.name)
-    elif breakers.unanswered(pool.name, reason):
-        logger.warning("breaker_opened", extra={"pool": pool.name, "reason": reason})
+        with connection.cursor() as cursor:
+            cursor.execute(_TOLD, [found.slots, list(found.models), pool.name])
+    elif breakers.unanswered(pool.name, found):
+        logger.warning("breaker_opened", extra={"pool": pool.name, "reason": found})
 
 
 def judge_pools() -> int:

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db import connection
 
+from jobs.backends.backend import KEY_REFUSED
 from jobs.models import LearnedBy
 
 # Over the latest moves, so that the question costs the same however much history there is.
@@ -32,7 +33,7 @@ with ended as (
 )
 select p.name, p.driver, p.profile, p.state, p.state_reason, p.slots,
     (select count(*) from lease where lease.pool_id = p.name),
-    p.answered_at, p.last_error, p.breaker_until > now(),
+    p.answered_at, p.last_error, p.breaker_until > now(), p.url, p.model_names, p.told_slots, p.told_models,
     (select count(*) from orphan o where o.pool = p.name and o.outcome = ''),
     coalesce(c.good, 0), coalesce(c.bad, 0), c.median, c.p95,
     coalesce(c.worker, 0), coalesce(c.poll, 0), coalesce(c.webhook, 0), coalesce(c.sweep, 0)
@@ -54,12 +55,40 @@ class Report:
     answered_at: datetime | None
     last_error: str
     is_breaker_open: bool
+    url: str
+    model_names: tuple[str, ...]
+    # What its server says of itself; None and empty where it says nothing.
+    told_slots: int | None
+    told_models: tuple[str, ...]
     open_orphans: int
     succeeded: int
     failed: int
     median: float | None
     p95: float | None
     learned: Mapping[LearnedBy, int]
+
+    @property
+    def refuses_key(self) -> bool:
+        """Say whether the server is there and does not take our key."""
+        return self.last_error.startswith(KEY_REFUSED)
+
+    @property
+    def hints(self) -> list[str]:
+        """Say where the server differs from what its operator set; nothing is changed by it."""
+        found = []
+        if self.told_slots is not None and self.told_slots != self.slots:
+            found.append(
+                f"its server says that it works on {self.told_slots} at once, and {self.slots} slots are set"
+            )
+        more = [name for name in self.told_models if name not in self.model_names]
+        missing = [name for name in self.model_names if name not in self.told_models]
+        if self.told_models and missing:
+            found.append(
+                f"its server does not name {', '.join(missing)}; it has {', '.join(self.told_models[:8])}"
+            )
+        elif more:
+            found.append(f"its server also has {', '.join(more[:8])}")
+        return found
 
     @property
     def failure_rate(self) -> float | None:
@@ -88,15 +117,19 @@ def reports(*, window_seconds: float, bad: list[str]) -> list[Report]:
             answered_at=row[7],
             last_error=row[8],
             is_breaker_open=bool(row[9]),
-            open_orphans=row[10],
-            succeeded=row[11],
-            failed=row[12],
-            median=row[13],
-            p95=row[14],
+            url=row[10],
+            model_names=tuple(row[11]),
+            told_slots=row[12],
+            told_models=tuple(row[13]),
+            open_orphans=row[14],
+            succeeded=row[15],
+            failed=row[16],
+            median=row[17],
+            p95=row[18],
             learned=dict(
                 zip(
                     (LearnedBy.WORKER, LearnedBy.POLL, LearnedBy.WEBHOOK, LearnedBy.SWEEP),
-                    row[15:],
+                    row[19:],
                     strict=True,
                 )
             ),

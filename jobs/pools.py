@@ -11,18 +11,22 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs import catalog, kinds, sealing, seeds
+from jobs import catalog, kinds, media_hosts, sealing, seeds
 from jobs.backends import registry
+from jobs.backends.backend import Offer
 from jobs.errors import InvalidField
 from jobs.models import Lease, Pool, PoolChange, PoolState
 
 # Fields whose changes are logged with their values; of secrets only that they changed.
 _LOGGED: Final = (
     "driver", "profile", "url", "slots", "usual_slots", "state", "model_names", "seconds", "sizes",
-    "credits_per_second", "paid_reserved", "declared_speed", "result_hosts", "polls_per_second",
+    "credits_per_second", "paid_reserved", "declared_speed", "result_hosts", "field_map",
+    "polls_per_second",
 )  # fmt: skip
 _SIZE: Final = re.compile(r"[1-9]\d{1,3}x[1-9]\d{1,3}")
 _LARGEST: Final = 10_000
+# Empty leaves a field out.
+_FIELD: Final = re.compile(r"(?:[A-Za-z_][\w.-]{0,63})?", re.ASCII)
 # Each combination of model, length and size is a row.
 _MOST_WISHES: Final = 2_000
 _SECRETS: Final = {"key": "sealed_key", "webhook_secret": "sealed_webhook_secret"}
@@ -47,6 +51,7 @@ def put(name: str, settings: Mapping[str, Any], *, actor: str, reason: str = "")
         kinds.settle()
         _log(pool, before, actor=actor, reason=reason, secrets=changed)
     catalog.forget()
+    media_hosts.forget()
     return is_new
 
 
@@ -63,6 +68,7 @@ def change(name: str, *, actor: str, reason: str, **settings: Any) -> None:
         kinds.settle()
         _log(pool, before, actor=actor, reason=reason, secrets=secrets)
     catalog.forget()
+    media_hosts.forget()
 
 
 def set_capacity(slots: Mapping[str, int], *, actor: str, reason: str) -> None:
@@ -123,6 +129,7 @@ def remove(name: str, *, actor: str, reason: str = "") -> int:
                 pool=name, actor=actor, reason=reason, changed={"removed": [before, None]}
             )
     catalog.forget()
+    media_hosts.forget()
     return running
 
 
@@ -155,9 +162,19 @@ def check(pool: Pool) -> None:
         )
     if not registry.backend(pool.driver).capabilities.runs_in_worker and not pool.url:
         raise InvalidField("url", f"{pool.driver} needs the address of its server.")
+    if pool.url and not pool.url.startswith(("http://", "https://")):
+        raise InvalidField(
+            "url", f"{pool.url!r} has no http:// or https:// in front. Is it http://{pool.url}?"
+        )
+    for host in pool.result_hosts:
+        if not media_hosts.HOST.fullmatch(host):
+            raise InvalidField(
+                "result_hosts", f"{host!r} is no host. Send cdn.example.com or *.example.com."
+            )
     _check_offer(pool)
+    _check_server(pool)
     try:
-        pool.clean_fields(exclude=["state_since", "polled_until"])
+        pool.clean_fields(exclude=["state_since", "polled_until", "told_models"])
     except ValidationError as error:
         field, texts = next(iter(error.message_dict.items()))
         raise InvalidField(field, " ".join(texts)) from error
@@ -185,6 +202,32 @@ def _check_offer(pool: Pool) -> None:
         value = getattr(pool, field)
         if not (isinstance(value, int | float) and 0 < value <= _LARGEST):
             raise InvalidField(field, f"Send a number above 0, at most {_LARGEST:,}.")
+
+
+def _check_server(pool: Pool) -> None:
+    """Refuse what this kind of server never makes, and names for fields that it does not have."""
+    capabilities = registry.backend(pool.driver).capabilities
+    offer = Offer(
+        profile=pool.profile,
+        models=tuple(pool.model_names),
+        seconds=tuple(pool.seconds),
+        sizes=tuple(pool.sizes),
+    )
+    if fault := capabilities.fault_of(offer):
+        raise InvalidField(*fault)
+    if not isinstance(pool.field_map, dict):
+        raise InvalidField("field_map", 'Send an object, such as {"duration": "num_seconds"}.')
+    for ours, theirs in pool.field_map.items():
+        if ours not in capabilities.fields:
+            known = ", ".join(capabilities.fields) or "none"
+            raise InvalidField(
+                "field_map", f"{pool.driver} has no field {ours!r} to rename. It has: {known}."
+            )
+        if not isinstance(theirs, str) or not _FIELD.fullmatch(theirs):
+            raise InvalidField("field_map", f"{theirs!r} is no field's name.")
+    names = [name for name in pool.field_map.values() if name]
+    if len(set(names)) < len(names):
+        raise InvalidField("field_map", "Two fields have the same name.")
 
 
 def _values(pool: Pool) -> dict[str, Any]:

@@ -16,12 +16,10 @@ from jobs.backends.backend import (
 )
 from jobs.models import LearnedBy
 
-# Orders that one request may cover, where a server has a list.
-PER_REQUEST: Final = 100
-# An order that no list named for so many seconds is asked about alone: absence proves nothing.
-_LISTED_WITHIN: Final = 20.0
-# Fewer than so many are asked about one by one.
-_FEW: Final = 2
+# Orders that one page of a server's list may cover.
+PER_PAGE: Final = 100
+# An order of which nothing was heard for so many seconds is asked about alone.
+LISTED_WITHIN: Final = 20.0
 # With one request to spend, a list that was read so lately leaves it to a question of its own, seconds.
 _LIST_IS_FRESH: Final = 3.0
 
@@ -41,6 +39,8 @@ class Question:
     ran_for: float
     expected: float
     silent_for: float = 0.0
+    # A list did not name it, so that it is asked about alone: absence proves nothing.
+    is_unlisted: bool = False
 
     @property
     def must_stop(self) -> bool:
@@ -64,6 +64,10 @@ class Deferred:
     """The budget ended before this question: it comes again."""
 
 
+class NotListed(Deferred):
+    """The list that was read does not name it. That proves nothing: it comes again."""
+
+
 # What came back for a question: what the server said, None for silence.
 Said = (
     Finished | Failed | StillWaiting | StillRunning | Gone | Found | Cancellation | Deferred | None
@@ -83,10 +87,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Questions to one server that cost one request; several are answered by its list."""
+    """Questions to one server; several are answered by its list, of which so many pages may be read."""
 
     pool: str
     questions: tuple[Question, ...]
+    pages: int = 1
+
+    @property
+    def is_list(self) -> bool:
+        """Tell a list from a question about one."""
+        return len(self.questions) > 1
 
 
 def plan(
@@ -94,18 +104,24 @@ def plan(
 ) -> tuple[list[Batch], list[Question]]:
     """Share so many requests among questions; give the batches, and the questions that must come again.
 
-    A list is read only where its one page covers all that the server has of ours (`in_flight`): pages behind
-    it hold what has ended, more and more of it.
+    A list is read where its pages are fewer than the questions. What the server has of ours (`in_flight`) is
+    among the newest; what has ended stands between, so that twice as many pages may be read.
     """
     listed = [one for one in questions if not _must_be_asked_alone(one)]
-    if not asks_many or in_flight > PER_REQUEST or len(listed) < _FEW:
+    pages = pages_of(in_flight)
+    if not asks_many or len(listed) <= pages:
         return [_alone(pool, one) for one in questions[:requests]], list(questions[requests:])
     alone = [one for one in questions if _must_be_asked_alone(one)]
     spared = min(len(alone), requests - 1)
     if requests == 1 and alone and max(one.silent_for for one in listed) < _LIST_IS_FRESH:
         return [_alone(pool, alone[0])], [*alone[1:], *listed]
     batches = [_alone(pool, one) for one in alone[:spared]]
-    return [*batches, Batch(pool=pool, questions=tuple(listed))], alone[spared:]
+    return [*batches, Batch(pool=pool, questions=tuple(listed), pages=2 * pages)], alone[spared:]
+
+
+def pages_of(in_flight: int) -> int:
+    """Say how many pages of a list hold so many orders."""
+    return max(1, -(-in_flight // PER_PAGE))
 
 
 def _alone(pool: str, question: Question) -> Batch:
@@ -116,5 +132,6 @@ def _must_be_asked_alone(question: Question) -> bool:
     return (
         not question.order.backend_job_id
         or question.must_stop
-        or question.silent_for > _LISTED_WITHIN
+        or question.is_unlisted
+        or question.silent_for > LISTED_WITHIN
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 from django.conf import settings
 
-from jobs import late_results, leases, orders, orphans, remote, remote_ids, transitions
+from jobs import budgets, late_results, leases, orders, orphans, remote, remote_ids, transitions
 from jobs.backends import registry
 from jobs.backends.backend import (
     BackendError,
@@ -17,6 +17,7 @@ from jobs.backends.backend import (
     Finished,
     Gone,
     Order,
+    OverBudget,
     Sighting,
     StillRunning,
     StillWaiting,
@@ -96,19 +97,10 @@ def ask(order: Order) -> tuple[Order, Sighting | None, Truth]:
 
     An order that was sent and has no id yet is looked for first; the order comes back with what was found.
     """
-    backend = registry.backend(order.site.driver)
     try:
-        if is_asynchronous(backend) and not order.backend_job_id:
-            if order.submitted_at is None:
-                return order, Gone(), Truth.GONE
-            found = next(iter(remote_ids.free(order, backend.candidates(order))), None)
-            if found is None:
-                is_sure = backend.capabilities.can_find
-                return (order, Gone(), Truth.GONE) if is_sure else (order, None, Truth.UNREACHABLE)
-            remote.adopt(order, found)
-            order = replace(order, backend_job_id=found.backend_job_id, handle=found.handle)
-        sighting = backend.look(order)
-    except BackendError as error:
+        with budgets.asking(order.site.pool):
+            return _asked(order)
+    except (BackendError, OverBudget) as error:
         logger.warning(
             "backend_gave_no_answer", extra={"pool": order.site.pool, "reason": str(error)}
         )
@@ -116,6 +108,20 @@ def ask(order: Order) -> tuple[Order, Sighting | None, Truth]:
     except Exception:  # a driver that breaks is as silent as a server that does
         logger.exception("driver_broke", extra={"job": str(order.job_id), "pool": order.site.pool})
         return order, None, Truth.UNREACHABLE
+
+
+def _asked(order: Order) -> tuple[Order, Sighting | None, Truth]:
+    backend = registry.backend(order.site.driver)
+    if is_asynchronous(backend) and not order.backend_job_id:
+        if order.submitted_at is None:
+            return order, Gone(), Truth.GONE
+        found = next(iter(remote_ids.free(order, backend.candidates(order))), None)
+        if found is None:
+            is_sure = backend.capabilities.can_find
+            return (order, Gone(), Truth.GONE) if is_sure else (order, None, Truth.UNREACHABLE)
+        remote.adopt(order, found)
+        order = replace(order, backend_job_id=found.backend_job_id, handle=found.handle)
+    sighting = backend.look(order)
     return order, sighting, _TRUTHS[type(sighting)]
 
 

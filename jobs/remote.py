@@ -4,7 +4,9 @@ Note [One create]: before a create is sent, the attempt says so in the database.
 was sent and has no id looks for it on the server first; nobody sends it a second time.
 """
 
+import contextlib
 import logging
+import random
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -13,8 +15,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
-from jobs import breakers, orphans
+from jobs import breakers, orphans, transitions
 from jobs.backends.backend import AsynchronousBackend, BackendError, Order, Submitted, Unanswered
+from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
+from jobs.failures import FailureKind
+from jobs.models import Cause, LearnedBy, Truth
+from jobs.recoveries import Repair
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +63,10 @@ update lease set answered_at = now(), is_hinted = exists (select 1 from parked),
         else now() + make_interval(secs => %(first)s) end
 from known where lease.job_id = known.job_id
 """
+_PREDECESSOR: Final = """
+select job_id, number from attempt
+where pool = %s and backend_job_id = %s and ended_at is null and (job_id, number) <> (%s, %s)
+"""
 _ASK_SOON: Final = (
     "update lease set poll_at = now() + interval '1 second' where job_id = %s and attempt = %s"
 )
@@ -89,7 +99,32 @@ def hand_over(order: Order, backend: AsynchronousBackend) -> bool:
             cursor.execute(_ASK_SOON, [order.job_id, order.attempt])
         return True
     breakers.answered(order.site.pool)
+    forget_predecessor(order, submitted.backend_job_id)
     return adopt(order, submitted)
+
+
+def forget_predecessor(order: Order, backend_job_id: str) -> None:
+    """End the attempt that had an id which its server just gave again: the server no longer knows it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PREDECESSOR, [order.site.pool, backend_job_id, order.job_id, order.attempt])
+        row = cursor.fetchone()
+    if row is None:
+        return
+    job_id, attempt = row
+    logger.warning("id_given_again", extra={"job": str(job_id), "pool": order.site.pool})
+    kind = FailureKind.BACKEND_FORGOT
+    with contextlib.suppress(AttemptSuperseded, TransitionRefused, JobMissing):
+        transitions.end_attempt(
+            job_id,
+            attempt=attempt,
+            failure=kind,
+            message=kind.sentence,
+            jitter=random.random(),  # noqa: S311 - spreads retries
+            repair=Repair(
+                cause=Cause.FORGOTTEN, truth=Truth.GONE, lease_seconds=settings.LEASE_SECONDS
+            ),
+            learned_by=LearnedBy.POLL,
+        )
 
 
 def adopt(order: Order, submitted: Submitted) -> bool:
@@ -109,7 +144,7 @@ def adopt(order: Order, submitted: Submitted) -> bool:
             cursor.execute(_NOTE_SUBMITTED, values)
             is_held = cursor.rowcount == 1
     except IntegrityError:
-        # Another live attempt has this id: whoever found it first keeps it.
+        # Another live attempt has this id, which was only found, not given: whoever had it first keeps it.
         logger.warning("id_taken_twice", extra={"job": str(order.job_id)})
         return True
     if not is_held:

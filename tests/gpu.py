@@ -35,7 +35,8 @@ class FakeGpu:
         for name, probability in options.pop("fault", {}).items():
             self._arguments.append(f"--fault={name}={probability}")
         for name, value in options.items():
-            self._arguments.append(f"--{name.replace('_', '-')}={value}")
+            option = f"--{name.replace('_', '-')}"
+            self._arguments.append(option if value is True else f"{option}={value}")
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

@@ -229,7 +229,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = _SECURE
 SECURE_HSTS_PRELOAD = _SECURE
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Where finished videos may be shown from; on a developer's machine also from servers beside it.
+# Where finished videos may be shown from beside the pools' hosts; on a developer's machine also from servers there.
 _MEDIA = env.words("MEDIA_ORIGINS") + (["http://127.0.0.1:*"] if DEVELOPMENT else [])
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -5,11 +5,11 @@ with an id, and is asked later, by whoever asks: `jobs/polling.py`, a sweep, or 
 brought forward.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeGuard
+from typing import Final, Protocol, TypeGuard
 
 from jobs.failures import FailureKind
 from jobs.ids import JobId, OwnerId
@@ -29,6 +29,8 @@ class Site:
     webhook_secret: str = field(default="", repr=False)
     # Hosts that a finished video's address may be on, beside the server's own; "*.example.com" for any below.
     result_hosts: tuple[str, ...] = ()
+    # What its models call our fields, where that is not what most of them do; "" leaves a field out.
+    field_map: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,10 @@ class Stopped(Exception):
         self.reason = reason
 
 
+# How an operator reads that a server takes no question of ours.
+KEY_REFUSED: Final = "It refuses our key"
+
+
 class BackendError(Exception):
     """The backend did not do what was asked, for certain. `message` is written for the job's owner.
 
@@ -101,8 +107,23 @@ class BackendError(Exception):
         self.detail = detail
 
 
+class KeyRefused(BackendError):
+    """The server is there, and does not take our key. Nothing that it says of the key is repeated."""
+
+    def __init__(self, status: int) -> None:
+        kind = FailureKind.BACKEND_ERROR
+        super().__init__(kind, kind.sentence, detail=f"{KEY_REFUSED} (HTTP {status})")
+
+
 class Unanswered(Exception):
     """A create was sent and no usable answer came: it may have been accepted, so it is looked for first."""
+
+
+class OverBudget(Exception):
+    """The server may not be asked now: its pool's budget is spent. Nothing was sent."""
+
+    def __init__(self, pool: str) -> None:
+        super().__init__(f"The server of {pool} may not be asked more often.")
 
 
 class Forged(Exception):
@@ -197,6 +218,22 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a pool shall offer of its server."""
+
+    profile: str
+    models: tuple[str, ...]
+    # Lengths, seconds, and frame sizes, WIDTHxHEIGHT.
+    seconds: tuple[int, ...]
+    sizes: tuple[str, ...]
+
+
+def takes_any(offer: Offer) -> tuple[str, str] | None:
+    """Find nothing wrong with an offer."""
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What callers must know of a driver; everything else is its own affair."""
 
@@ -206,10 +243,16 @@ class Capabilities:
     profiles: tuple[str, ...] = ()
     # `candidates` can tell whether an order was accepted: its "no" can be trusted.
     can_find: bool = False
-    # `look_at_many` costs one request for up to a hundred orders.
+    # `look_at_many` reads a list, newest first, a hundred to a page.
     asks_many: bool = False
     # Webhooks about each attempt come to `Order.callback_url`, or to one address set at the server.
     sends_webhooks: bool = False
+    # Where its service always keeps results.
+    result_hosts: tuple[str, ...] = ()
+    # The fields of an order that a pool may give other names; empty where names are fixed.
+    fields: tuple[str, ...] = ()
+    # What is wrong with an offer, if anything: the pool's field, and a sentence for operators.
+    fault_of: Callable[[Offer], tuple[str, str] | None] = takes_any
 
 
 class Control(Protocol):
@@ -260,8 +303,8 @@ class AsynchronousBackend(Protocol):
     def look(self, order: Order) -> Sighting:
         """Say what became of an order that has a `backend_job_id`."""
 
-    def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
-        """Ask about several orders of one site at once; by backend_job_id, what one cheap request told.
+    def look_at_many(self, orders: Sequence[Order], *, pages: int = 1) -> Mapping[str, Sighting]:
+        """Ask about several orders of one site at once; by backend_job_id, what so many pages told at most.
 
         Orders that are not in the answer must be asked about alone: absence proves nothing.
         """
@@ -270,7 +313,7 @@ class AsynchronousBackend(Protocol):
         """Ask the server to stop, and say what that really did."""
 
     def content(self, order: Order) -> Content:
-        """Say where the finished file is; only for videos with `is_content`."""
+        """Say where the finished file is, once it is certain whose it is; only for videos with `is_content`."""
 
     def hint(self, site: Site, headers: Mapping[str, str], body: bytes, *, now: float) -> Hint:
         """Verify, then read a webhook; header names in lower case, `now` in Unix seconds. Raises Forged."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import inf
 from typing import Any
 
 import httpcore
@@ -17,8 +18,8 @@ _ends_at: ContextVar[float] = ContextVar("ends_at")
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Let the calls of this block end after so many seconds in all."""
-    token = _ends_at.set(time.monotonic() + seconds)
+    """Let the calls of this block end after so many seconds in all, or with the block around it."""
+    token = _ends_at.set(min(time.monotonic() + seconds, _ends_at.get(inf)))
     try:
         yield
     finally:

@@ -4,14 +4,13 @@ Sources: docs.fal.ai, "Queue", "Webhooks", "Request errors" and "Model errors"; 
 list of requests: an order whose create was not answered cannot be found.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from jobs.backends import hosted, http
+from jobs.backends import hosted
 from jobs.backends.backend import (
     BackendError,
     Cancellation,
@@ -20,6 +19,7 @@ from jobs.backends.backend import (
     Gone,
     Health,
     Hint,
+    Offer,
     Order,
     Sighting,
     Site,
@@ -51,19 +51,34 @@ _SERVER: Final = 500
 _OWNERS_CODES: Final = frozenset({"bad_request", "value_error", "invalid_input"})
 
 
+def _fault_of(offer: Offer) -> tuple[str, str] | None:
+    for model in offer.models:
+        if not _is_app(model.strip("/")):
+            return (
+                "model_names",
+                f"{model!r} is no app of fal's. They are called like fal-ai/wan/v2.2-a14b.",
+            )
+    return None
+
+
 class FalBackend:
     """Queues requests. `Order.model` is the app, such as fal-ai/wan/v2.2-a14b/text-to-video."""
 
-    capabilities = Capabilities(runs_in_worker=False, can_find=False, sends_webhooks=True)
+    capabilities = Capabilities(
+        runs_in_worker=False,
+        can_find=False,
+        sends_webhooks=True,
+        result_hosts=RESULT_HOSTS,
+        fields=hosted.FIELDS,
+        fault_of=_fault_of,
+    )
 
     def __init__(self) -> None:
         self._signatures = FalSignatures()
 
     def submit(self, order: Order) -> Submitted:
         """Queue a request."""
-        body = hosted.wish(order)
-        if order.seed is not None:
-            body["seed"] = order.seed
+        body = hosted.wish(order, seed=order.seed)
         path = f"/{_model(order)}"
         if order.callback_url:
             path += f"?fal_webhook={quote(order.callback_url, safe='')}"
@@ -76,13 +91,8 @@ class FalBackend:
         return Submitted(backend_job_id=request_id, handle=_handle(found, order.site))
 
     def candidates(self, order: Order) -> tuple[Submitted, ...]:
-        """Give what `find` gives: here an order is found for certain, or not at all."""
-        found = self.find(order)
-        return (found,) if found else ()
-
-    def find(self, order: Order) -> Submitted | None:
         """Say nothing: there is no list to look in."""
-        return None
+        return ()
 
     def look(self, order: Order) -> Sighting:
         """Get the status, and when it is completed the response."""
@@ -106,7 +116,7 @@ class FalBackend:
                 # No number is ever given.
                 return StillRunning()
 
-    def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
+    def look_at_many(self, orders: Sequence[Order], *, pages: int = 1) -> Mapping[str, Sighting]:
         """Say nothing: no question is about many."""
         return {}
 
@@ -133,22 +143,14 @@ class FalBackend:
         return Cancellation.GOES_ON
 
     def content(self, order: Order) -> Content:
-        """Say that there is none: videos have addresses of their own. Raises BackendError."""
-        kind = FailureKind.BACKEND_ERROR
-        raise BackendError(kind, kind.sentence, detail="fal's videos have their own addresses.")
+        """Say that there is none. Raises BackendError."""
+        return hosted.content(order)
 
     def hint(self, site: Site, headers: Mapping[str, str], body: bytes, *, now: float) -> Hint:
         """Verify with the server's published keys. Raises Forged."""
         message_id = self._signatures.verify(site, headers, body, now=now)
-        try:
-            found = json.loads(body)
-        except ValueError:
-            found = None
         # `gateway_request_id` is another after fal's own retries; only this one is ours.
-        backend_job_id = _id(found) if isinstance(found, dict) else ""
-        if not backend_job_id:
-            raise http.unavailable("A true webhook has no request id in it.")
-        return Hint(message_id=message_id, backend_job_id=backend_job_id)
+        return hosted.hint(message_id, body, _id)
 
     def health(self, site: Site) -> Health:
         """Ask about a request that is not there: whoever denies it is alive and took the key."""
@@ -163,9 +165,13 @@ def _headers(site: Site) -> dict[str, str]:
     return {"Authorization": f"Key {site.key}"} if site.key else {}
 
 
+def _is_app(model: str) -> bool:
+    return bool(_MODEL.fullmatch(model)) and not {".", ".."} & set(model.split("/"))
+
+
 def _model(order: Order) -> str:
     model = order.model.strip("/")
-    if not _MODEL.fullmatch(model) or {".", ".."} & set(model.split("/")):
+    if not _is_app(model):
         kind = FailureKind.BACKEND_ERROR
         raise BackendError(kind, kind.sentence, detail=f"{order.model!r} is no app of fal's.")
     return model

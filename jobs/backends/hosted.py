@@ -1,8 +1,9 @@
 """What hosted services have in common: how they refuse, how they fail, where their videos are."""
 
+import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -10,8 +11,11 @@ from urllib.parse import urlsplit
 from jobs.backends import http, results
 from jobs.backends.backend import (
     BackendError,
+    Content,
     Failed,
     Finished,
+    Hint,
+    KeyRefused,
     Order,
     Site,
     Unanswered,
@@ -36,21 +40,55 @@ _RATIOS: Final = {
     name: math.log(int(name.partition(":")[0]) / int(name.partition(":")[2]))
     for name in ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9")
 }
+# What is sent unless a pool says otherwise; what it may give names, and so have sent.
+_USUAL: Final = ("prompt", "duration", "aspect_ratio", "resolution", "seed")
+FIELDS: Final = (*_USUAL, "width", "height", "size")
 _CLIPS: Final = (".mp4", ".webm", ".mov")
 # How deep, and in how many pieces, an output is searched for addresses.
 _DEPTH: Final = 3
 _WIDTH: Final = 20
 
 
-def wish(order: Order) -> dict[str, Any]:
-    """Say what the video shall be, by the names that most hosted models share."""
+def wish(order: Order, *, seed: int | None) -> dict[str, Any]:
+    """Say what the video shall be, by the names that most hosted models share or that the pool gives them."""
     shape = math.log(order.width / order.height)
-    return {
+    facts = {
         "prompt": order.prompt,
         "duration": order.seconds,
         "aspect_ratio": min(_RATIOS, key=lambda name: abs(_RATIOS[name] - shape)),
         "resolution": f"{min(order.width, order.height)}p",
+        "seed": seed,
+        "width": order.width,
+        "height": order.height,
+        "size": f"{order.width}x{order.height}",
     }
+    names = {name: name for name in _USUAL} | dict(order.site.field_map)
+    return {
+        names[name]: fact for name, fact in facts.items() if names.get(name) and fact is not None
+    }
+
+
+def seed_field(site: Site) -> str:
+    """Say what the pool's models call the seed; "" when they take none."""
+    return site.field_map.get("seed", "seed")
+
+
+def content(order: Order) -> Content:
+    """Say that there is none: videos have addresses of their own. Raises BackendError."""
+    kind = FailureKind.BACKEND_ERROR
+    raise BackendError(kind, kind.sentence, detail="The service's videos have their own addresses.")
+
+
+def hint(message_id: str, body: bytes, identify: Callable[[Mapping[str, Any]], str]) -> Hint:
+    """Read a verified webhook. Raises BackendError when nothing of ours is in it."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    backend_job_id = identify(found) if isinstance(found, dict) else ""
+    if not backend_job_id:
+        raise http.unavailable("A true webhook names nothing of ours.")
+    return Hint(message_id=message_id, backend_job_id=backend_job_id)
 
 
 def create(site: Site, path: str, *, headers: Mapping[str, str], body: object) -> Reply:
@@ -73,7 +111,7 @@ def ask(site: Site, method: str, path: str, *, headers: Mapping[str, str]) -> Re
     except NoAnswer as error:
         raise http.unavailable(str(error)) from error
     if reply.status in {401, 403}:
-        raise _key_refused(reply)
+        raise KeyRefused(reply.status)
     return reply
 
 
@@ -153,7 +191,7 @@ def _refusal(reply: Reply) -> BackendError | Unanswered:
             found = failed(said(reply), code=_code(reply), is_owners=True)
             return BackendError(found.kind, found.message, detail=excerpt)
         case 401 | 403:
-            return _key_refused(reply)
+            return KeyRefused(reply.status)
         case 402 | 429 | 503:
             kind = FailureKind.BACKEND_UNAVAILABLE
             return BackendError(kind, "The GPU server takes no work now.", detail=excerpt)
@@ -163,11 +201,6 @@ def _refusal(reply: Reply) -> BackendError | Unanswered:
         case _:
             kind = FailureKind.BACKEND_ERROR
             return BackendError(kind, kind.sentence, detail=excerpt)
-
-
-def _key_refused(reply: Reply) -> BackendError:
-    kind = FailureKind.BACKEND_ERROR
-    return BackendError(kind, kind.sentence, detail=f"the key was refused (HTTP {reply.status})")
 
 
 def _to_owner(words: str) -> str:

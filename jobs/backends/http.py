@@ -1,7 +1,9 @@
 """Bounded HTTP towards backends: every wait ends, every answer has a size, nothing is believed unread."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -30,6 +32,18 @@ _NOT_SENT: Final = (
     httpx.InvalidURL,
     UnicodeError,
 )
+
+_gate: ContextVar[Callable[[], None] | None] = ContextVar("gate", default=None)
+
+
+@contextmanager
+def through(gate: Callable[[], None]) -> Iterator[None]:
+    """Pass a gate before each request of this block; what it raises keeps the request from being sent."""
+    token = _gate.set(gate)
+    try:
+        yield
+    finally:
+        _gate.reset(token)
 
 
 class NoAnswer(Exception):
@@ -102,6 +116,8 @@ def call(
         options["files"] = [(name, (None, value)) for name, value in form.items()]
     elif body is not None:
         options["json"] = body
+    if gate := _gate.get():
+        gate()
     try:
         with (
             within(seconds),

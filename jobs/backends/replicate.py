@@ -6,7 +6,6 @@ the list of predictions.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +24,7 @@ from jobs.backends.backend import (
     Gone,
     Health,
     Hint,
+    Offer,
     Order,
     Sighting,
     Site,
@@ -41,6 +41,7 @@ from jobs.failures import FailureKind
 RESULT_HOSTS: Final = ("replicate.delivery", "*.replicate.delivery")
 # Files of predictions that the API made are removed after so long.
 _KEPT: Final = timedelta(hours=1)
+_YEARS: Final = range(1970, 3000)
 # Their clock against ours, and the time until the create reached them.
 _SKEW: Final = timedelta(minutes=2)
 # Pages of a hundred that a search reads at most.
@@ -60,6 +61,16 @@ _WORDS: Final = _STOPPED | _ENDED | {"starting", "processing"}
 _OWNERS: Final = re.compile(r"\bE006\b|input validation", re.IGNORECASE)
 
 
+def _fault_of(offer: Offer) -> tuple[str, str] | None:
+    for model in offer.models:
+        if not (_VERSION.fullmatch(model) or _NAME.fullmatch(model)):
+            return (
+                "model_names",
+                f"{model!r} is no model of Replicate's. Write owner/name, or 64 hexadecimal digits.",
+            )
+    return None
+
+
 class ReplicateBackend:
     """Makes predictions. `Site.profile` says of what: models (default), predictions or deployments."""
 
@@ -69,6 +80,9 @@ class ReplicateBackend:
         can_find=True,
         asks_many=True,
         sends_webhooks=True,
+        result_hosts=RESULT_HOSTS,
+        fields=hosted.FIELDS,
+        fault_of=_fault_of,
     )
 
     def __init__(self) -> None:
@@ -81,29 +95,27 @@ class ReplicateBackend:
             reply = _send(order, path, body, _input(order))
         except BackendError as error:
             # A model without a seed refuses ours, for certain; then nothing tells its orders apart but time.
-            is_tag = order.seed is None and "seed" in error.message
+            is_tag = order.seed is None and _names_seed(error, order.site)
             if error.kind is not FailureKind.INVALID_REQUEST or not is_tag:
                 raise
-            reply = _send(order, path, body, hosted.wish(order))
+            reply = _send(order, path, body, hosted.wish(order, seed=None))
         found = _id(reply.json() or {})
         if not found:
             raise Unanswered(reply.excerpt())
         return Submitted(backend_job_id=found)
 
     def candidates(self, order: Order) -> tuple[Submitted, ...]:
-        """Give what `find` gives: here an order is found for certain, or not at all."""
-        found = self.find(order)
-        return (found,) if found else ()
+        """Search the list, newest first, for the webhook's address, or for the input at the time.
 
-    def find(self, order: Order) -> Submitted | None:
-        """Search the list, newest first, for the webhook's address, or for the input at the time."""
+        An order is found for certain, or not at all.
+        """
         if order.submitted_at is None:
-            return None
+            return ()
         alike = []
         for one in _since(order.site, order.submitted_at - _SKEW):
             webhook = one.get("webhook")
             if order.callback_url and webhook == order.callback_url:
-                return Submitted(backend_job_id=_id(one))
+                return (Submitted(backend_job_id=_id(one)),)
             if not webhook and _is_alike(one, order):
                 alike.append(_id(one))
         if len(alike) > 1:
@@ -112,7 +124,7 @@ class ReplicateBackend:
                 FailureKind.BACKEND_ERROR.sentence,
                 detail=f"More than one prediction may be this order's: {', '.join(alike[:5])}",
             )
-        return Submitted(backend_job_id=alike[0]) if alike else None
+        return tuple(Submitted(backend_job_id=one) for one in alike)
 
     def look(self, order: Order) -> Sighting:
         """Get the prediction."""
@@ -125,18 +137,25 @@ class ReplicateBackend:
             return Gone()
         raise hosted.unusable(reply)
 
-    def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
-        """Read one page of the list, the hundred newest."""
+    def look_at_many(self, orders: Sequence[Order], *, pages: int = 1) -> Mapping[str, Sighting]:
+        """Read the list, the newest first, a hundred to a page, until all are seen."""
+        told: dict[str, Sighting] = {}
         if not orders:
-            return {}
+            return told
         site = orders[0].site
-        wanted = {order.backend_job_id for order in orders}
-        found, _ = _page(site, _PREDICTIONS)
-        return {
-            _id(one): _sighting(one, site)
-            for one in found
-            if _id(one) in wanted and one.get("status") in _WORDS and _tells(one)
-        }
+        left = {order.backend_job_id for order in orders}
+        path = _PREDICTIONS
+        for _ in range(pages):
+            found, path = _page(site, path)
+            told |= {
+                _id(one): _sighting(one, site)
+                for one in found
+                if _id(one) in left and one.get("status") in _WORDS and _tells(one)
+            }
+            left -= {_id(one) for one in found}
+            if not left or not path:
+                break
+        return told
 
     def cancel(self, order: Order) -> Cancellation:
         """Cancel the prediction. An ended one is answered as it is."""
@@ -155,23 +174,13 @@ class ReplicateBackend:
         return Cancellation.ENDED if found.get("status") in _ENDED else Cancellation.GOES_ON
 
     def content(self, order: Order) -> Content:
-        """Say that there is none: videos have addresses of their own. Raises BackendError."""
-        kind = FailureKind.BACKEND_ERROR
-        raise BackendError(
-            kind, kind.sentence, detail="Replicate's videos have their own addresses."
-        )
+        """Say that there is none. Raises BackendError."""
+        return hosted.content(order)
 
     def hint(self, site: Site, headers: Mapping[str, str], body: bytes, *, now: float) -> Hint:
         """Verify with the pool's secret, or with the account's. Raises Forged."""
         message_id = standard_webhooks.verify(self._secret(site, now), headers, body, now=now)
-        try:
-            found = json.loads(body)
-        except ValueError:
-            found = None
-        backend_job_id = _id(found) if isinstance(found, dict) else ""
-        if not backend_job_id:
-            raise http.unavailable("A true webhook has no prediction in it.")
-        return Hint(message_id=message_id, backend_job_id=backend_job_id)
+        return hosted.hint(message_id, body, _id)
 
     def health(self, site: Site) -> Health:
         """Ask whose key it is."""
@@ -211,7 +220,12 @@ def _input(order: Order) -> dict[str, Any]:
     """Say what is wanted; without a wish for a seed, the seed names the attempt, so that it can be found."""
     name = f"{order.job_id} {order.attempt}".encode()
     tag = int.from_bytes(hashlib.sha256(name).digest()[:4], "big") >> 1
-    return {**hosted.wish(order), "seed": tag if order.seed is None else order.seed}
+    return hosted.wish(order, seed=tag if order.seed is None else order.seed)
+
+
+def _names_seed(error: BackendError, site: Site) -> bool:
+    name = hosted.seed_field(site)
+    return bool(name) and name in error.message
 
 
 def _headers(site: Site) -> dict[str, str]:
@@ -260,8 +274,8 @@ def _is_alike(prediction: Mapping[str, Any], order: Order) -> bool:
     if order.submitted_at is None or created_at is None or not isinstance(found, dict):
         return False
     wanted = _input(order)
-    if order.seed is None and "seed" not in found:
-        del wanted["seed"]
+    if order.seed is None and hosted.seed_field(order.site) not in found:
+        wanted = hosted.wish(order, seed=None)
     is_same = all(found.get(name) == value for name, value in wanted.items())
     return is_same and abs(created_at - order.submitted_at) <= _SKEW
 
@@ -310,7 +324,8 @@ def _moment(text: object) -> datetime | None:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    return found if found and found.tzinfo else None
+    # Beyond these years a time zone or an hour more is no date at all.
+    return found if found and found.tzinfo and found.year in _YEARS else None
 
 
 def _account_secret(site: Site) -> str:

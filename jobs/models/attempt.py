@@ -47,6 +47,14 @@ class Attempt(models.Model):
 
     class Meta:
         db_table = "attempt"
+        indexes = [
+            # Whose a server's id is, and whether the server gave it again.
+            models.Index(
+                name="attempt_by_backend_job",
+                fields=["pool", "backend_job_id"],
+                condition=~Q(backend_job_id=""),
+            )
+        ]
         constraints = [
             models.UniqueConstraint(name="attempt_one_per_number", fields=["job", "number"]),
             # Two live attempts never claim the same work of one server; some count their ids anew at a restart.

@@ -40,6 +40,8 @@ class Pool(models.Model):
     sealed_webhook_secret = models.TextField(blank=True, default="", editable=False)
     # Hosts that results may be on beside the server's own; "*.example.com" allows any below.
     result_hosts = ArrayField(models.CharField(max_length=255), default=list, blank=True)
+    # What its models call our fields, {"duration": "num_seconds"}; an empty name leaves a field out.
+    field_map = models.JSONField(db_default={}, default=dict, blank=True)
     # Questions that the server is asked at most, each second, over all processes.
     polls_per_second = models.FloatField(default=5.0)
     # The time up to which questions are used up (GCRA, ITU-T I.371).
@@ -58,6 +60,11 @@ class Pool(models.Model):
     # What the last health check found.
     checked_at = models.DateTimeField(null=True, editable=False)
     answered_at = models.DateTimeField(null=True, editable=False)
+    # What the server says of itself: how many it works on at once, and its models.
+    told_slots = models.PositiveIntegerField(null=True, editable=False)
+    told_models = ArrayField(
+        models.CharField(max_length=255), db_default=[], default=list, editable=False
+    )
     last_error = models.CharField(max_length=400, blank=True, default="", editable=False)
     # Declared speed until it is learned: GPU-seconds for one second of 854x480 video.
     declared_speed = models.FloatField(default=1.0)

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
+from django.db.models import F
 
 from jobs import execution, following, polling
 from jobs.backends import registry
@@ -43,6 +45,7 @@ class ScriptedServer:
     can_find: bool = True
     asks_many: bool = False
     models: tuple[str, ...] = ()
+    slots: int | None = None
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -67,7 +70,7 @@ class ScriptedServer:
             raise self.sighting
         return self.sighting
 
-    def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
+    def look_at_many(self, orders: Sequence[Order], *, pages: int = 1) -> Mapping[str, Sighting]:
         self.asked.append("look_at_many")
         if isinstance(self.sighting, Exception):
             raise self.sighting
@@ -92,7 +95,7 @@ class ScriptedServer:
         self.asked.append("health")
         if isinstance(self.sighting, Exception):
             raise self.sighting
-        return Health(models=self.models)
+        return Health(models=self.models, slots=self.slots)
 
 
 @pytest.fixture
@@ -133,10 +136,26 @@ def poll(*, due: bool = True, rested: bool = True) -> list[Answer]:
             answers += poller.answers(timeout=1.0)
     finally:
         poller.close()
-    for answer in answers:
-        following.follow(answer)
+    following.follow_all(answers)
     return answers
 
 
 def attempt_of(job: Job) -> Attempt:
     return Attempt.objects.get(job_id=job.id, number=job.attempt)
+
+
+def fresh(job: Job) -> Job:
+    return Job.objects.get(id=job.id)
+
+
+def silent_for(seconds: float) -> None:
+    """Let nothing have been heard of any attempt for so long."""
+    Lease.objects.update(answered_at=F("granted_at") - timedelta(seconds=seconds))
+
+
+def started_ago(seconds: float) -> None:
+    """Let every attempt have been sent and begun so long ago."""
+    Attempt.objects.update(
+        submitted_at=F("granted_at") - timedelta(seconds=seconds),
+        started_at=F("granted_at") - timedelta(seconds=seconds),
+    )

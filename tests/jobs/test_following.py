@@ -1,9 +1,6 @@
 """Jobs on asynchronous servers: sent once, followed to their one end, whatever the server does."""
 
-from datetime import timedelta
-
 import pytest
-from django.db.models import F
 
 from jobs import following, polling, transitions
 from jobs.backends.backend import (
@@ -18,35 +15,24 @@ from jobs.backends.backend import (
 )
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.models import Attempt, Job, LateResult, Lease, Orphan, Pool, Recovery
+from jobs.models import Job, LateResult, Lease, Orphan, Pool, Recovery
+from jobs.questions import Question, plan
 from scheduler import dispatch, invariants, sweeps
 from tests.factories import VIDEO, ann, queued
+from tests.jobs.backends.hosted_orders import order_for
 from tests.jobs.servers import (
     SILENCE,
     ScriptedServer,
     attempt_of,
+    fresh,
     handed_over,
     poll,
     server,
+    silent_for,
 )
 
 __all__ = ["server"]
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def _fresh(job: Job) -> Job:
-    return Job.objects.get(id=job.id)
-
-
-def _silent_for(seconds: float) -> None:
-    Lease.objects.update(answered_at=F("granted_at") - timedelta(seconds=seconds))
-
-
-def _started_ago(seconds: float) -> None:
-    Attempt.objects.update(
-        submitted_at=F("granted_at") - timedelta(seconds=seconds),
-        started_at=F("granted_at") - timedelta(seconds=seconds),
-    )
 
 
 def test_an_order_is_sent_and_its_job_waits_for_the_servers_word(server: ScriptedServer) -> None:
@@ -65,7 +51,7 @@ def test_a_job_in_the_servers_own_line_is_not_running(server: ScriptedServer) ->
 
     poll()
 
-    assert _fresh(job).state == "dispatched"
+    assert fresh(job).state == "dispatched"
 
 
 def test_a_job_runs_when_the_server_says_so_and_its_progress_never_falls(
@@ -78,7 +64,7 @@ def test_a_job_runs_when_the_server_says_so_and_its_progress_never_falls(
         poll()
         seen.append(Lease.objects.get().percent)
 
-    assert _fresh(job).state == "running"
+    assert fresh(job).state == "running"
     assert seen == [10, 60, 60, 60]
 
 
@@ -90,7 +76,7 @@ def test_a_finished_video_ends_its_job_and_says_how_that_was_learned(
 
     poll()
 
-    ended = _fresh(job)
+    ended = fresh(job)
     assert (ended.state, ended.video_url, ended.credits_charged) == ("succeeded", VIDEO.url, 4)
     assert attempt_of(ended).learned_by == "poll"
     assert invariants.violations() == []
@@ -102,7 +88,7 @@ def test_a_file_that_only_we_may_fetch_gets_an_address_of_ours(server: ScriptedS
 
     poll()
 
-    assert _fresh(job).video_url.endswith(f"/jobs/{job.id}/videos/1")
+    assert fresh(job).video_url.endswith(f"/jobs/{job.id}/videos/1")
 
 
 def test_a_failure_is_told_in_its_words_and_tried_again_where_that_helps(
@@ -116,8 +102,8 @@ def test_a_failure_is_told_in_its_words_and_tried_again_where_that_helps(
         server.sighting = Failed(kind=kind, message="Not that.")
         poll(due=False)
 
-    assert (_fresh(refused).state, _fresh(refused).error_message) == ("failed", "Not that.")
-    assert (_fresh(broken).state, _fresh(broken).error_message) == ("queued", "Not that.")
+    assert (fresh(refused).state, fresh(refused).error_message) == ("failed", "Not that.")
+    assert (fresh(broken).state, fresh(broken).error_message) == ("queued", "Not that.")
 
 
 def test_what_a_restarted_server_forgot_is_tried_again_and_counted(server: ScriptedServer) -> None:
@@ -127,7 +113,7 @@ def test_what_a_restarted_server_forgot_is_tried_again_and_counted(server: Scrip
     poll()
 
     recovery = Recovery.objects.get()
-    assert (_fresh(job).state, _fresh(job).error_code) == ("queued", "backend_forgot")
+    assert (fresh(job).state, fresh(job).error_code) == ("queued", "backend_forgot")
     assert (recovery.cause, recovery.truth, recovery.node) == ("forgotten", "gone", "gpu-7")
     assert not Orphan.objects.exists()
 
@@ -139,11 +125,11 @@ def test_a_server_that_is_away_keeps_its_jobs_for_a_while_and_no_longer(
     server.sighting = SILENCE
 
     poll()
-    held = _fresh(job).state
-    _silent_for(1_000)
+    held = fresh(job).state
+    silent_for(1_000)
     poll()
 
-    assert (held, _fresh(job).state, _fresh(job).error_code) == (
+    assert (held, fresh(job).state, fresh(job).error_code) == (
         "dispatched",
         "queued",
         "backend_unavailable",
@@ -225,7 +211,7 @@ def test_what_a_list_does_not_name_is_asked_after_alone_before_it_is_lost(
 
     poll()
     not_named = server.asked.count("look")
-    _silent_for(30)
+    silent_for(30)
     poll()
 
     assert (not_named, server.asked.count("look")) == (0, 3)
@@ -248,10 +234,9 @@ def test_two_answers_to_questions_asked_at_the_same_time_are_one_end_and_nothing
             answers += poller.answers(timeout=1.0)
     poller.close()
 
-    for answer in answers:
-        following.follow(answer)
+    following.follow_all(answers)
 
-    assert _fresh(job).state == "succeeded"
+    assert fresh(job).state == "succeeded"
     assert not LateResult.objects.exists()
 
 
@@ -281,7 +266,7 @@ def test_a_server_that_refuses_to_stop_is_not_taken_for_a_silent_one(
         poll()
 
     assert Pool.objects.get().unanswered == 0
-    assert _fresh(job).state == "running"
+    assert fresh(job).state == "running"
 
 
 def test_an_order_that_waits_for_its_turn_to_be_asked_about_is_not_taken_for_lost(
@@ -297,3 +282,46 @@ def test_an_order_that_waits_for_its_turn_to_be_asked_about_is_not_taken_for_los
 
     assert sweeps.rescue_silent_workers(lambda: 0.5) == 0
     assert Job.objects.filter(state="dispatched").count() == 4
+
+
+def test_what_a_list_did_not_name_is_asked_after_alone_by_the_next_question(
+    server: ScriptedServer,
+) -> None:
+    owner = ann()
+    server.asks_many = True
+    Pool.objects.update(slots=12, polls_per_second=1_000)
+    jobs = [handed_over(owner) for _ in range(4)]
+    Lease.objects.update(poll_at="2020-01-01T00:00:00Z")
+    server.sighting = Gone()
+    poller = polling.Poller()
+    for _ in range(2):
+        Pool.objects.update(polled_until="2020-01-01T00:00:00Z")
+        poller.claim()
+        while poller.is_busy:
+            following.follow_all(poller.answers(timeout=1.0))
+    poller.close()
+
+    assert server.asked.count("look_at_many") == 1
+    assert server.asked.count("look") == len(jobs)
+    assert Job.objects.filter(state="queued").count() == len(jobs)
+
+
+def test_a_thousand_in_flight_are_one_list_of_so_many_pages() -> None:
+    order = order_for("http://gpu.test", driver="openai_videos", backend_job_id="one")
+    question = Question(
+        order=order,
+        state="running",
+        is_unwanted=False,
+        is_stop_asked=False,
+        is_hinted=False,
+        ran_for=1.0,
+        expected=30.0,
+    )
+
+    batches, later = plan("gpus", [question] * 700, requests=6, asks_many=True, in_flight=1_000)
+    few, rest = plan("gpus", [question] * 9, requests=6, asks_many=True, in_flight=1_000)
+
+    assert [(len(one.questions), one.pages) for one in batches] == [(700, 20)]
+    assert later == []
+    assert [len(one.questions) for one in few] == [1] * 6
+    assert len(rest) == 3

@@ -1,5 +1,7 @@
 """Webhooks of backends: forged ones change nothing, repeated ones count, early ones wait, all are only hints."""
 
+import base64
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,12 +10,14 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from jobs import orders
+from jobs import inbox, orders, pools
 from jobs.backends.backend import Finished, Submitted, Unanswered
+from jobs.backends.replicate import ReplicateBackend
 from jobs.models import Job, Lease, LedgerEntry, WebhookMessage
 from notifications.models import OutboxEvent
 from tests.factories import VIDEO, ann
 from tests.jobs.servers import ScriptedServer, attempt_of, handed_over, poll, server
+from videogen.fake_gpu.signing import StandardWebhooks
 
 __all__ = ["server"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,6 +105,44 @@ def test_a_message_that_comes_five_times_at_once_counts_once(server: ScriptedSer
     assert statuses == [204] * 5
     assert late.status_code == 204
     assert WebhookMessage.objects.get().count == 6
+    assert LedgerEntry.objects.filter(kind="capture").count() == 1
+    assert OutboxEvent.objects.filter(name="job.succeeded").count() == 1
+
+
+SECRET = "whsec_" + base64.b64encode(b"a key for the tests, 32 bytes---").decode()
+
+
+def test_deliveries_ten_minutes_late_change_nothing_more_and_replays_nothing_at_all(
+    server: ScriptedServer,
+) -> None:
+    owner, sent_at = ann(), 1_800_000_000
+    pools.change("preview", actor="me", reason="", url="http://gpu.test", webhook_secret=SECRET)
+    # The real way of verifying, in front of a server that is not there.
+    server.hint = ReplicateBackend().hint  # type: ignore[method-assign]
+    job = handed_over(owner)
+    server.sighting = Finished(video=VIDEO)
+    body = json.dumps({"id": attempt_of(job).backend_job_id, "status": "succeeded"}).encode()
+
+    def deliver(signed_at: int, *, now: int, forged: bool = False) -> bool:
+        sign = StandardWebhooks(SECRET)
+        signed = sign(body, message_id="m1", timestamp=signed_at, forged=forged)
+        headers = {name.lower(): value for name, value in signed.items()}
+        try:
+            return inbox.receive("preview", "", headers=headers, body=body, now=now)
+        finally:
+            connection.close()
+
+    first = deliver(sent_at, now=sent_at)
+    poll(due=False)
+    later = sent_at + 600
+    with ThreadPoolExecutor(5) as threads:
+        late = list(threads.map(lambda _: deliver(later, now=later), range(5)))
+    replayed = deliver(sent_at, now=later)
+    forged = deliver(later, now=later, forged=True)
+
+    assert (first, late, replayed, forged) == (True, [True] * 5, False, False)
+    assert WebhookMessage.objects.get().count == 6
+    assert not Lease.objects.exists()
     assert LedgerEntry.objects.filter(kind="capture").count() == 1
     assert OutboxEvent.objects.filter(name="job.succeeded").count() == 1
 

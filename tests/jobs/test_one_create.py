@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from jobs import orphans, transitions
+from jobs import content, orphans, transitions
 from jobs.backends.backend import (
     Cancellation,
     Failed,
@@ -18,35 +18,23 @@ from jobs.backends.backend import (
 )
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.models import Attempt, Job, LateResult, Lease, Orphan, Pool
+from jobs.models import Job, LateResult, Lease, Orphan, Pool, Recovery
 from tests.factories import VIDEO, ann, dispatched, second_attempt
 from tests.jobs.servers import (
     SILENCE,
     ScriptedServer,
     attempt_of,
+    fresh,
     hand_over,
     handed_over,
     poll,
     server,
+    silent_for,
+    started_ago,
 )
 
 __all__ = ["server"]
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def _fresh(job: Job) -> Job:
-    return Job.objects.get(id=job.id)
-
-
-def _silent_for(seconds: float) -> None:
-    Lease.objects.update(answered_at=F("granted_at") - timedelta(seconds=seconds))
-
-
-def _started_ago(seconds: float) -> None:
-    Attempt.objects.update(
-        submitted_at=F("granted_at") - timedelta(seconds=seconds),
-        started_at=F("granted_at") - timedelta(seconds=seconds),
-    )
 
 
 def test_an_unanswered_create_is_looked_for_and_never_sent_again(server: ScriptedServer) -> None:
@@ -60,7 +48,7 @@ def test_an_unanswered_create_is_looked_for_and_never_sent_again(server: Scripte
     poll()
 
     assert server.asked == ["submit", "find", "look"]
-    assert _fresh(job).state == "succeeded"
+    assert fresh(job).state == "succeeded"
     assert attempt_of(job).backend_job_id == "seen"
 
 
@@ -71,11 +59,11 @@ def test_a_create_that_is_not_there_is_looked_for_a_while_and_then_tried_again(
     job = handed_over(ann())
 
     poll()
-    waited = _fresh(job).state
-    _started_ago(60)
+    waited = fresh(job).state
+    started_ago(60)
     poll()
 
-    assert (waited, _fresh(job).state) == ("dispatched", "queued")
+    assert (waited, fresh(job).state) == ("dispatched", "queued")
     assert server.asked == ["submit", "find", "find"]
     assert Orphan.objects.get().backend_job_id == ""
 
@@ -88,11 +76,11 @@ def test_a_create_that_may_be_there_leaves_an_orphan_where_it_cannot_be_found(
     job = handed_over(ann())
 
     poll()
-    waited = _fresh(job).state
-    _started_ago(60)
+    waited = fresh(job).state
+    started_ago(60)
     poll()
 
-    assert (waited, _fresh(job).state) == ("dispatched", "queued")
+    assert (waited, fresh(job).state) == ("dispatched", "queued")
     assert Orphan.objects.get().backend_job_id == ""
 
 
@@ -103,11 +91,11 @@ def test_what_another_attempt_has_is_not_found_again(server: ScriptedServer) -> 
     second = handed_over(owner)
     server.found = Submitted(backend_job_id=attempt_of(first).backend_job_id)
     Lease.objects.filter(job_id=first.id).update(poll_at=None)
-    _started_ago(60)
+    started_ago(60)
 
     poll()
 
-    assert _fresh(second).state == "queued"
+    assert fresh(second).state == "queued"
     assert attempt_of(first).backend_job_id != ""
 
 
@@ -163,7 +151,7 @@ def _canceled_while_running(server: ScriptedServer, says: Cancellation) -> Job:
     server.stop = says
     transitions.cancel(JobId(job.id), owner_id=owner.id)
     poll(due=False)
-    return _fresh(job)
+    return fresh(job)
 
 
 def test_a_cancel_is_told_to_the_server_at_once_and_confirmed(server: ScriptedServer) -> None:
@@ -178,11 +166,11 @@ def test_a_slot_stays_taken_while_a_server_goes_on_after_a_cancel(server: Script
     job = _canceled_while_running(server, Cancellation.GOES_ON)
     held = Lease.objects.count()
     server.sighting = Gone()
-    _started_ago(1_000)
+    started_ago(1_000)
     poll()
 
     assert (job.state, held) == ("running", 1)
-    assert _fresh(job).state == "canceled"
+    assert fresh(job).state == "canceled"
     assert server.asked.count("cancel") == 1
 
 
@@ -192,7 +180,7 @@ def test_a_video_that_was_ready_when_the_cancel_came_is_its_owners(server: Scrip
 
     poll()
 
-    assert (_fresh(job).state, _fresh(job).credits_charged) == ("succeeded", 4)
+    assert (fresh(job).state, fresh(job).credits_charged) == ("succeeded", 4)
 
 
 def test_a_server_that_calls_a_stop_a_failure_ends_as_canceled(server: ScriptedServer) -> None:
@@ -201,7 +189,7 @@ def test_a_server_that_calls_a_stop_a_failure_ends_as_canceled(server: ScriptedS
 
     poll()
 
-    assert _fresh(job).state == "canceled"
+    assert fresh(job).state == "canceled"
 
 
 def test_a_time_to_finish_that_passed_stops_the_server_too(server: ScriptedServer) -> None:
@@ -210,7 +198,7 @@ def test_a_time_to_finish_that_passed_stops_the_server_too(server: ScriptedServe
 
     poll()
 
-    assert (_fresh(job).state, server.asked[-1]) == ("expired", "cancel")
+    assert (fresh(job).state, server.asked[-1]) == ("expired", "cancel")
 
 
 # --- Orphans
@@ -219,7 +207,7 @@ def test_a_time_to_finish_that_passed_stops_the_server_too(server: ScriptedServe
 def _orphan(server: ScriptedServer) -> Job:
     job = handed_over(ann())
     server.sighting = SILENCE
-    _silent_for(1_000)
+    silent_for(1_000)
     poll()
     return job
 
@@ -275,7 +263,7 @@ def test_what_nobody_wants_any_more_is_not_sent(server: ScriptedServer) -> None:
 
     hand_over(job)
 
-    assert (_fresh(job).state, server.asked) == ("canceled", [])
+    assert (fresh(job).state, server.asked) == ("canceled", [])
 
 
 def test_an_orphan_of_a_pool_that_is_gone_is_closed(server: ScriptedServer) -> None:
@@ -297,3 +285,20 @@ def test_a_driver_that_breaks_after_it_sent_is_not_sent_again(server: ScriptedSe
 
     assert server.asked == ["submit", "find"]
     assert attempt_of(job).backend_job_id == "seen"
+
+
+def test_an_id_that_a_server_gives_again_tells_that_it_forgot_the_older_attempt(
+    server: ScriptedServer,
+) -> None:
+    owner = ann()
+    server.created = Submitted(backend_job_id="1")
+    older = handed_over(owner)
+    newer = handed_over(owner)
+
+    assert (fresh(older).state, fresh(older).error_code) == ("queued", "backend_forgot")
+    assert Recovery.objects.get().job_id == older.id
+    assert attempt_of(newer).backend_job_id == "1"
+    assert fresh(newer).state == "dispatched"
+    # The video by this id is the newer one's, for whoever asks for the older one's.
+    assert content._content(older.id, 1) is None
+    assert content._content(newer.id, 1) is not None

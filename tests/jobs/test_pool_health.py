@@ -81,6 +81,27 @@ def test_a_pool_that_fails_in_a_row_is_taken_out_and_says_why() -> None:
     assert dispatch.grant_free_slots() == []
 
 
+def test_one_restart_that_forgot_many_jobs_is_one_failure() -> None:
+    owner = ann()
+    _long_ago()
+    Pool.objects.update(slots=20)
+    jobs = [running(owner) for _ in range(6)]
+    Attempt.objects.update(submitted_at=F("granted_at"))
+    for job in jobs:
+        transitions.end_attempt(
+            JobId(job.id),
+            attempt=1,
+            failure=FailureKind.BACKEND_FORGOT,
+            message="It was restarted.",
+            jitter=0,
+        )
+    once = pool_health.judge_pools()
+    # Each of these was sent after the one before was forgotten.
+    Attempt.objects.update(submitted_at=F("ended_at"))
+
+    assert (once, pool_health.judge_pools()) == (0, 1)
+
+
 def ann_again() -> Any:
     from tests.factories import Person
     from videogen.accounts.models import User

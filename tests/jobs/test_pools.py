@@ -7,8 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from jobs import pool_checks, pools, sealing, transitions
-from jobs.backends.backend import BackendError, Cancellation, Failed, Finished
+from jobs import pool_checks, pool_health, pools, sealing, transitions
+from jobs.backends.backend import BackendError, Cancellation, Failed, Finished, KeyRefused
 from jobs.errors import InvalidField
 from jobs.failures import FailureKind
 from jobs.ids import JobId
@@ -56,6 +56,15 @@ def test_every_change_says_who_made_it_and_why() -> None:
     assert change.changed == {"slots": [2, 1]}
 
 
+_SORA: dict[str, Any] = {"driver": "openai_videos", "profile": "openai", "url": "http://s.test"}
+_WAN: dict[str, Any] = {
+    "driver": "replicate",
+    "profile": "",
+    "url": "https://r.test",
+    "model_names": ["owner/wan"],
+}
+
+
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
@@ -66,6 +75,16 @@ def test_every_change_says_who_made_it_and_why() -> None:
         ({"sizes": []}, "sizes"),
         ({"declared_speed": -1.0}, "declared_speed"),
         ({"polls_per_second": 0.0}, "polls_per_second"),
+        ({"url": "gpu-1:8091"}, "url"),
+        ({"result_hosts": ["cdn.example.com; script-src *"]}, "result_hosts"),
+        ({"driver": "replicate", "url": "https://r.test", "model_names": ["wan"]}, "model_names"),
+        ({"driver": "fal", "url": "https://f.test", "model_names": ["wan"]}, "model_names"),
+        (_SORA | {"seconds": [5]}, "seconds"),
+        (_SORA | {"seconds": [4], "sizes": ["854x480"]}, "sizes"),
+        (_SORA | {"seconds": [4], "sizes": ["1280x720"], "field_map": {"seed": "s"}}, "field_map"),
+        (_WAN | {"field_map": {"mood": "mood"}}, "field_map"),
+        (_WAN | {"field_map": {"seed": "no name"}}, "field_map"),
+        (_WAN | {"field_map": {"seed": "one", "prompt": "one"}}, "field_map"),
         ({"seconds": list(range(1, 502))}, "seconds"),
     ],
 )
@@ -146,6 +165,51 @@ def test_the_report_says_how_each_pool_does(server: ScriptedServer) -> None:
     assert "2 attempts in 60 minutes: 50 % failed" in out.getvalue()
 
 
+def _report() -> str:
+    out = io.StringIO()
+    call_command("pools", stdout=out)
+    return out.getvalue()
+
+
+def test_the_report_tells_where_a_server_differs_from_what_was_set(server: ScriptedServer) -> None:
+    ann()
+    Pool.objects.update(url="http://gpu.test")
+    server.slots, server.models = 4, ("preview-1", "wan")
+    before = _report()
+    pool_health.check_servers(every_seconds=10)
+
+    assert "its server has never answered; it is asked in a moment" in before
+    assert "it works on 4 at once, and 2 slots are set" in _report()
+    assert Pool.objects.get().slots == 2
+    assert Pool.objects.get().told_models == ["preview-1", "wan"]
+
+
+def test_the_report_tells_a_refused_key_from_silence(server: ScriptedServer) -> None:
+    ann()
+    Pool.objects.update(url="http://gpu.test")
+    server.sighting = KeyRefused(401)
+    pool_health.check_servers(every_seconds=10)
+    refused = _report()
+    Pool.objects.update(last_error="ConnectError", checked_at=None)
+
+    assert "its server refuses our key: It refuses our key (HTTP 401)" in refused
+    assert "its server has never answered: ConnectError" in _report()
+
+
+def test_pages_may_show_what_pools_name_and_nothing_else(server: ScriptedServer) -> None:
+    ann()
+    host = "*.media.example.com"
+    pools.change("preview", actor="me", reason="", url="http://gpu.test", result_hosts=[host])
+
+    policy = Client().get("/sign-in").headers["Content-Security-Policy"]
+    api = Client().get("/api/v1/nowhere").headers["Content-Security-Policy"]
+
+    (media,) = [one for one in policy.split(";") if one.strip().startswith("media-src")]
+    assert host in media
+    assert "gpu.test" in media
+    assert host not in api
+
+
 def test_a_command_without_what_it_needs_says_what_is_missing() -> None:
     with pytest.raises(CommandError, match="--driver"):
         call_command("add_pool", "--name", "local", "--slots", "1", "--models", "a")
@@ -172,7 +236,7 @@ def test_a_connection_test_really_submits_and_cancels(server: ScriptedServer) ->
 @pytest.mark.parametrize(
     ("sighting", "word"),
     [
-        (BackendError(FailureKind.BACKEND_ERROR, "No.", detail="the key was refused"), "key"),
+        (BackendError(FailureKind.BACKEND_ERROR, "No.", detail="refuses our key"), "key"),
         (Failed(kind=FailureKind.BACKEND_ERROR, message="Out of memory."), "Out of memory"),
     ],
 )

@@ -32,6 +32,7 @@ class Options:
     webhook_url: str
     webhook_secret: str
     late_seconds: float
+    counted_ids: bool
     url_seconds: float
     ready_file: Path | None
 
@@ -99,6 +100,11 @@ def add_arguments(parser: argparse.ArgumentParser, *, dialects: Mapping[str, str
         default=3600.0,
         metavar="SECONDS",
         help="how long result URLs live (3600)",
+    )
+    add(
+        "--counted-ids",
+        action="store_true",
+        help="ids are 1, 2, 3 ..., anew after a restart that forgets",
     )
     add("--ready-file", type=Path, metavar="FILE", help="gets the address when it listens")
 

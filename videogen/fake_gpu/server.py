@@ -78,11 +78,16 @@ class Server:
             self.journal, signature(self.webhook_secret), late_seconds=options.late_seconds
         )
         self.gpu = Gpu(options.slots, self.journal, announce(self))
+        # Since the last start, where ids are counted.
+        self._count = 0
         self._times = Random(f"{options.seed}/times")  # noqa: S311 - must repeat
         self._addresses = Random(f"{options.seed}/addresses")  # noqa: S311 - must repeat
 
     def accept(self, request: Request, backend_id: str, wanted: Wanted) -> Generation:
         """Take an order in: throw the dice, write it down, start or queue it."""
+        if self.options.counted_ids:
+            self._count += 1
+            backend_id = str(self._count)
         struck = self.faults.of_generation()
         spread = self._times.lognormvariate(0, self.options.jitter)
         duration = wanted.seconds * self.options.speed * spread
@@ -121,6 +126,7 @@ class Server:
         """Lose what a restart of this kind of server loses, and go on."""
         self.journal.write("restarted", forgets=self._forgets)
         if self._forgets:
+            self._count = 0
             self.gpu.lose_everything()
 
     def result_url(self, generation: Generation) -> str | None:

@@ -2,6 +2,12 @@
 
 import time
 from collections import Counter
+from typing import Final
+
+from videogen.fake_gpu.faults import Place
+
+# Every request but the creates, whatever it asked.
+QUESTIONS: Final = "questions"
 
 
 class Tally:
@@ -19,9 +25,10 @@ class Tally:
         if second != self._second:
             self._second = second
             self._now.clear()
-        self._now[kind] += 1
-        self._total[kind] += 1
-        self._busiest[kind] = max(self._busiest[kind], self._now[kind])
+        for name in (kind, *(() if kind == Place.SUBMIT else (QUESTIONS,))):
+            self._now[name] += 1
+            self._total[name] += 1
+            self._busiest[name] = max(self._busiest[name], self._now[name])
 
     def told(self) -> dict[str, dict[str, int]]:
         """Give both numbers by kind."""

@@ -6,8 +6,7 @@ into an exception without the job.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from jobs.backends import http, standard_webhooks
@@ -29,42 +28,34 @@ from jobs.backends.backend import (
     Submitted,
     Unanswered,
 )
-from jobs.backends.openai_videos import reading, refusals, search
+from jobs.backends.openai_videos import identity, reading, refusals, search
 from jobs.backends.openai_videos.profiles import PROFILES, ModelField, Profile, profile
+from jobs.failures import FailureKind
 
+# Seconds for a whole call.
+_QUESTION_SECONDS: Final = 6.0
+_CREATE_SECONDS: Final = 20.0
+# vLLM-Omni waits up to six seconds for its engine.
+_CANCEL_SECONDS: Final = 15.0
 _CONFLICT: Final = 409
 _LOST: Final = frozenset({404, 410})
-# A server that has no such address, or no such method there.
-_ABSENT: Final = frozenset({404, 405, 501})
 _LONGEST_MODEL: Final = 255
 _MOST_MODELS: Final = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """Seconds for a whole call."""
-
-    question: float = 6.0
-    create: float = 20.0
-    # vLLM-Omni waits up to six seconds for its engine.
-    cancel: float = 15.0
 
 
 class OpenAIVideosBackend:
     """Orders from servers of /v1/videos."""
 
-    # Each job is sought among those that the server lists. Where that cannot tell, `find` raises, so that
-    # its "no" can be trusted everywhere.
+    # Each job is sought among those that the server lists. Where that cannot tell, `candidates` raises, so
+    # that its "no" can be trusted everywhere.
     capabilities = Capabilities(
         runs_in_worker=False,
         profiles=tuple(PROFILES),
         can_find=True,
         asks_many=True,
         sends_webhooks=True,
+        fault_of=refusals.fault_of,
     )
-
-    def __init__(self, *, patience: Patience | None = None) -> None:
-        self._patience = patience or Patience()
 
     def submit(self, order: Order) -> Submitted:
         """Send the order, once. Raises BackendError (certainly not taken) or Unanswered (perhaps taken)."""
@@ -79,7 +70,7 @@ class OpenAIVideosBackend:
                 _path(order.site),
                 headers=_headers(order.site) | {"Idempotency-Key": tag, "X-Client-Request-Id": tag},
                 form=_form(order, kind),
-                seconds=self._patience.create,
+                seconds=_CREATE_SECONDS,
             )
         except http.NoAnswer as error:
             if error.was_sent:
@@ -90,54 +81,47 @@ class OpenAIVideosBackend:
         # Some servers answer with an error's status around a job that they have.
         is_taken = reply.is_ok or (reading.is_job(body) and (body or {}).get("object") == "video")
         if backend_job_id and is_taken:
-            return Submitted(backend_job_id=backend_job_id)
+            return Submitted(backend_job_id=backend_job_id, handle=identity.shown(body or {}))
         raise refusals.refusal(reply)
 
-    def find(self, order: Order) -> Submitted | None:
-        """Look for an order whose create was not answered. The caller refuses an id that it has already."""
-        return next(iter(self.candidates(order)), None)
-
     def candidates(self, order: Order) -> Sequence[Submitted]:
-        """Give all that may be this order, the best first: for a caller that knows some of them."""
+        """Look for an order whose create was not answered: all that may be it, the best first."""
         kind = profile(order.site.profile)
         found = search.candidates(order, kind, lambda after: self._page(order.site, after))
-        return tuple(Submitted(backend_job_id=one) for one in found)
+        return tuple(
+            Submitted(backend_job_id=reading.identifier(one), handle=identity.shown(one))
+            for one in found
+        )
 
     def look(self, order: Order) -> Sighting:
         """Say what became of an order."""
         reply = self._ask(order.site, "GET", _path(order.site, order.backend_job_id))
         body = reply.json()
         if body is not None and reading.is_job(body):
-            found = reading.sighting(body, order.site, profile(order.site.profile))
+            found = self._read(body, order, profile(order.site.profile))
             # vLLM-Omni and others show a failed job with its error's HTTP status.
-            if reply.is_ok or isinstance(found, Failed):
+            if reply.is_ok or isinstance(found, Failed | Gone):
                 return found
         # A page of HTML is a proxy's word, and no proof that the server has forgotten anything.
         if reply.status in _LOST and not reply.body.lstrip().startswith(b"<"):
             return Gone()
         raise refusals.fault(reply)
 
-    def look_at_many(self, orders: Sequence[Order]) -> Mapping[str, Sighting]:
-        """Ask about several orders of one site at once: the newest jobs of its list."""
+    def look_at_many(self, orders: Sequence[Order], *, pages: int = 1) -> Mapping[str, Sighting]:
+        """Ask about several orders of one site at once: read its list, newest first, until all are seen."""
+        told: dict[str, Sighting] = {}
         if not orders:
-            return {}
+            return told
         site = orders[0].site
-        wanted = {order.backend_job_id for order in orders}
-        try:
-            reply = self._page(site, "")
-        except BackendError as error:
-            if isinstance(error.__cause__, http.TooLarge):
-                # A list without pages grows for ever. Each job can still be asked about.
-                return {}
-            raise
-        if reply.status in _ABSENT:
-            return {}
-        found = reading.entries(reply.any_json())
-        if not reply.is_ok or found is None:
-            raise refusals.fault(reply)
         kind = profile(site.profile)
-        jobs = {reading.identifier(job): job for job in found}
-        return {known: reading.sighting(jobs[known], site, kind) for known in wanted & jobs.keys()}
+        left = {order.backend_job_id: order for order in orders}
+        since = search.earliest(orders)
+        for job in search.newest(lambda after: self._page(site, after), most=pages, since=since):
+            if order := left.pop(reading.identifier(job), None):
+                told[order.backend_job_id] = self._read(job, order, kind)
+            if not left:
+                break
+        return told
 
     def cancel(self, order: Order) -> Cancellation:
         """Ask the server to stop, and say what that really did.
@@ -154,7 +138,7 @@ class OpenAIVideosBackend:
             order.site,
             "DELETE",
             _path(order.site, order.backend_job_id),
-            seconds=self._patience.cancel,
+            seconds=_CANCEL_SECONDS,
         )
         if reply.status in _LOST:
             return Cancellation.UNKNOWN
@@ -167,7 +151,13 @@ class OpenAIVideosBackend:
         return self._proven(order) if said is Cancellation.STOPPED else said
 
     def content(self, order: Order) -> Content:
-        """Say where the finished file is. Never a `variant`: SGLang reads it as the number of an output."""
+        """Say where the finished file is. Never a `variant`: SGLang reads it as the number of an output.
+
+        The server is asked first whether the job by this id is still ours: its file may be another owner's.
+        """
+        if isinstance(self.look(order), Gone):
+            kind = FailureKind.BACKEND_FORGOT
+            raise BackendError(kind, "The server that made this video no longer has it.")
         url = f"{order.site.url.rstrip('/')}{_path(order.site, order.backend_job_id)}/content"
         return Content(url=url, headers=_authorization(order.site))
 
@@ -187,10 +177,12 @@ class OpenAIVideosBackend:
     def health(self, site: Site) -> Health:
         """Ask whether it is well, whether it takes our key, and what it serves."""
         kind = profile(site.profile)
+        slots = None
         if kind.health_path:
             reply = self._ask(site, "GET", f"{_root(site)}{kind.health_path}")
             if not reply.is_ok:
                 raise refusals.fault(reply)
+            slots = reading.slots(reply.json())
         if not kind.has_models:
             reply = self._page(site, "")
             if not reply.is_ok or reading.entries(reply.any_json()) is None:
@@ -204,8 +196,14 @@ class OpenAIVideosBackend:
         names = [reading.identifier(one) for one in listed[:_MOST_MODELS]]
         return Health(
             models=tuple(name[:_LONGEST_MODEL] for name in names if name),
+            slots=slots,
             checks_models=profile(site.profile).model is ModelField.SENT,
         )
+
+    def _read(self, job: Mapping[str, Any], order: Order, kind: Profile) -> Sighting:
+        if identity.is_another(job, order, kind):
+            return Gone()
+        return reading.sighting(job, order.site, kind)
 
     def _proven(self, order: Order) -> Cancellation:
         """Look again: a server that stopped a job forgets it, and one that did not shows it as it goes on."""
@@ -233,11 +231,10 @@ class OpenAIVideosBackend:
         return self._ask(site, "GET", f"{_path(site)}?limit={search.PAGE}{following}")
 
     def _ask(
-        self, site: Site, method: str, path: str, *, seconds: float | None = None
+        self, site: Site, method: str, path: str, *, seconds: float = _QUESTION_SECONDS
     ) -> http.Reply:
-        patience = self._patience.question if seconds is None else seconds
         try:
-            return http.call(site, method, path, headers=_headers(site), seconds=patience)
+            return http.call(site, method, path, headers=_headers(site), seconds=seconds)
         except http.NoAnswer as error:
             raise http.unavailable(str(error)) from error
 
@@ -249,7 +246,7 @@ def _form(order: Order, kind: Profile) -> dict[str, str]:
         case ModelField.SENT:
             found["model"] = order.model
         case ModelField.MARKED:
-            found["model"] = search.mark(order)
+            found["model"] = identity.mark(order)
         case ModelField.OMITTED:
             pass
     found |= {"seconds": str(order.seconds), "size": refusals.size(order)}

@@ -27,6 +27,11 @@ logger = logging.getLogger(__name__)
 _LONGEST_MESSAGE: Final = 200
 _LONGEST_DETAIL: Final = 300
 _LONGEST_WORD: Final = 64
+# What servers call their capacity in their answer about health.
+_CAPACITY: Final = ("slots", "max_concurrency", "max_concurrent_requests")
+_MOST_SLOTS: Final = 10_000
+# The year 3000, Unix seconds: what is later is a mistake, or milliseconds.
+_LATEST: Final = 32_503_680_000
 # Printable, and no path of its own: "." and ".." would name another address.
 _ID: Final = re.compile(r"(?!\.{1,2}$)[!-~]{1,255}")
 _REFUSED_CONTENT: Final = re.compile(
@@ -110,15 +115,25 @@ def entries(body: Any) -> list[dict[str, Any]] | None:
 
 
 def moment(value: Any) -> float | None:
-    """Give a time in Unix seconds, from a number or from ISO 8601."""
+    """Give a time in Unix seconds, from a number or from ISO 8601; None for what is no time of our days."""
     if isinstance(value, str):
         try:
-            found = datetime.fromisoformat(value)
-        except ValueError:
+            parsed = datetime.fromisoformat(value)
+            found = parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()
+        except (ValueError, OverflowError):
             return None
-        return found.replace(tzinfo=found.tzinfo or UTC).timestamp()
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 < value < 1e11 else None  # noqa: PLR2004 - the year 5138
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        found = value
+    else:
+        return None
+    return float(found) if 0 < found < _LATEST else None
+
+
+def slots(body: Any) -> int | None:
+    """Give how many jobs a server says that it works on at once; None when it does not say."""
+    told = (body.get(name) for name in _CAPACITY) if isinstance(body, dict) else ()
+    whole = (one for one in told if isinstance(one, int) and not isinstance(one, bool))
+    return next((one for one in whole if 0 < one <= _MOST_SLOTS), None)
 
 
 def sighting(body: Mapping[str, Any], site: Site, profile: Profile) -> Sighting:

@@ -1,10 +1,11 @@
 """What a create that was not taken means: whose fault it is, or that nobody can tell."""
 
+from collections.abc import Iterable
 from typing import Final
 
-from jobs.backends.backend import BackendError, Order, Unanswered
+from jobs.backends.backend import BackendError, KeyRefused, Offer, Order, Unanswered
 from jobs.backends.http import Reply, unavailable
-from jobs.backends.openai_videos import reading
+from jobs.backends.openai_videos import profiles, reading
 from jobs.backends.openai_videos.profiles import Profile
 from jobs.failures import FailureKind
 
@@ -40,8 +41,7 @@ def fault(reply: Reply) -> BackendError:
     """Make the failure of an answer that is not about a job, but about us or about the server."""
     status = reply.status
     if status in _FORBIDDEN:
-        # Not with the server's words: some repeat the key.
-        return _misconfigured(f"the key was refused (HTTP {status})")
+        return KeyRefused(status)
     if status in _ABSENT:
         return _misconfigured(f"there is no such address: is it the root? {reply.excerpt()}")
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110
@@ -52,12 +52,19 @@ def fault(reply: Reply) -> BackendError:
 
 
 def check(order: Order, profile: Profile) -> None:
-    """Refuse here what this kind of server never makes. Raises BackendError."""
-    if profile.seconds is not None and order.seconds not in profile.seconds:
-        lengths = ", ".join(str(one) for one in sorted(profile.seconds))
-        raise _impossible(f"This model makes videos of {lengths} seconds.")
-    if profile.sizes is not None and size(order) not in profile.sizes:
-        raise _impossible(f"This model makes videos of {', '.join(sorted(profile.sizes))}.")
+    """Refuse here what this kind of server never makes. Raises BackendError.
+
+    The pool offered what it cannot make: another pool of the model may.
+    """
+    if fault := _impossible(profile, [order.seconds], [size(order)]):
+        _, message = fault
+        kind = FailureKind.BACKEND_ERROR
+        raise BackendError(kind, message, detail=f"Not sent. {message}")
+
+
+def fault_of(offer: Offer) -> tuple[str, str] | None:
+    """Say what of an offer this kind of server never makes."""
+    return _impossible(profiles.profile(offer.profile), offer.seconds, offer.sizes)
 
 
 def size(order: Order) -> str:
@@ -65,8 +72,15 @@ def size(order: Order) -> str:
     return f"{order.width}x{order.height}"
 
 
-def _impossible(message: str) -> BackendError:
-    return BackendError(FailureKind.INVALID_REQUEST, message, detail=f"Not sent. {message}")
+def _impossible(
+    profile: Profile, seconds: Iterable[int], sizes: Iterable[str]
+) -> tuple[str, str] | None:
+    if profile.seconds is not None and not profile.seconds.issuperset(seconds):
+        lengths = ", ".join(str(one) for one in sorted(profile.seconds))
+        return "seconds", f"This model makes videos of {lengths} seconds."
+    if profile.sizes is not None and not profile.sizes.issuperset(sizes):
+        return "sizes", f"This model makes videos of {', '.join(sorted(profile.sizes))}."
+    return None
 
 
 def _busy(reply: Reply) -> BackendError:

@@ -67,24 +67,6 @@ def test_a_true_webhook_names_its_request_and_only_as_it_was_sent() -> None:
         assert keys_asked_for(gpu) == 1
 
 
-def test_a_repeated_webhook_keeps_its_id() -> None:
-    driver = FalBackend()
-    fault = {"webhook_duplicated": 1}
-    with Receiver() as receiver, FakeGpu(dialect="fal", speed=QUICK, fault=fault) as gpu:
-        order, letters = sent(gpu, receiver, 5)
-        hints = {hint(driver, order, one.headers, one.body) for one in letters}
-
-    assert [one.message_id for one in hints] == [order.backend_job_id]
-
-
-@pytest.mark.parametrize("fault", ["webhook_forged", "webhook_stale"])
-def test_a_forged_or_stale_webhook_is_refused(fault: str) -> None:
-    with Receiver() as receiver, FakeGpu(dialect="fal", speed=QUICK, fault={fault: 1}) as gpu:
-        order, [letter] = sent(gpu, receiver)
-        with pytest.raises(Forged):
-            hint(FalBackend(), order, letter.headers, letter.body)
-
-
 def test_a_new_key_is_learned_within_a_minute() -> None:
     driver, now = FalBackend(), time.time()
     with FakeGpu(dialect="fal", webhook_secret="old") as gpu:

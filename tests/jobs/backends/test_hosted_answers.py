@@ -46,14 +46,14 @@ def test_the_webhooks_address_finds_an_order_for_certain() -> None:
     assert order.submitted_at is not None
     same = {
         "created_at": (order.submitted_at + timedelta(seconds=1)).isoformat(),
-        "input": {**hosted.wish(order), "seed": 1},
+        "input": hosted.wish(order, seed=1),
     }
     twin = {**same, "id": "twin", "webhook": "https://us.test/hook/1"}
     ours = {**same, "id": "ours", "webhook": "https://us.test/hook/2"}
     for results, expected in (([twin, ours], "ours"), ([twin], None)):
         with Scripted((200, {"results": results, "next": None})) as server:
-            found = REPLICATE.find(replace(order, site=replace(order.site, url=server.url)))
-        assert (found and found.backend_job_id) == expected
+            found = REPLICATE.candidates(replace(order, site=replace(order.site, url=server.url)))
+        assert [one.backend_job_id for one in found] == ([expected] if expected else [])
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_webhooks_address_finds_an_order_for_certain() -> None:
 )
 def test_a_list_that_is_not_whole_proves_nothing(page: Any) -> None:
     with Scripted((200, page)) as server, pytest.raises(BackendError):
-        REPLICATE.find(order_for(server.url, driver="replicate"))
+        REPLICATE.candidates(order_for(server.url, driver="replicate"))
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,9 @@ def test_a_result_has_its_end_and_its_place() -> None:
         (True, None),
         (-1, None),
         (10**400, None),
+        (1_800_000_000_000, None),
+        ("9999-12-31T23:59:59-23:59", None),
+        ("0001-01-01T00:00:00+23:59", None),
     ],
 )
 def test_a_moment_is_read_from_what_it_may_be(value: Any, seconds: float | None) -> None:
@@ -214,8 +217,8 @@ def test_a_server_whose_clock_is_wrong_is_searched_by_its_own_clock() -> None:
 
     for date, is_found in ((theirs, True), (wanted_at, False)):
         with Scripted(answer(200, page, Date=format_datetime(date, usegmt=True))) as server:
-            found = DRIVER.find(order(server, "openai", prompt=wanted.prompt))
-        assert (found is not None) is is_found
+            found = DRIVER.candidates(order(server, "openai", prompt=wanted.prompt))
+        assert bool(found) is is_found
 
 
 def test_a_list_without_an_end_denies_nothing() -> None:
@@ -223,7 +226,7 @@ def test_a_list_without_an_end_denies_nothing() -> None:
     pages = [answer(200, {"data": [old], "has_more": True})] * 10
 
     with Scripted(*pages) as server, pytest.raises(BackendError, match="cannot tell"):
-        DRIVER.find(order(server, "openai"))
+        DRIVER.candidates(order(server, "openai"))
 
 
 @pytest.mark.parametrize("said", [answer(200, b" " * 2**22), answer(404, b"<html>"), answer(405)])
@@ -238,3 +241,22 @@ def test_a_list_that_is_of_no_use_says_nothing_of_any_job(said: bytes) -> None:
 def test_a_list_that_fails_is_a_server_that_fails(said: bytes) -> None:
     with Scripted(said) as server, pytest.raises(BackendError):
         DRIVER.look_at_many([order(server, "generic", backend_job_id="a1")])
+
+
+@pytest.mark.parametrize(
+    ("body", "slots"),
+    [
+        ({"slots": 4}, 4),
+        ({"status": "ok", "max_concurrency": 2}, 2),
+        ({"slots": True}, None),
+        ({"slots": -1, "max_concurrent_requests": 3}, 3),
+        ({"slots": 10**9}, None),
+        (["slots"], None),
+    ],
+)
+def test_a_capacity_is_a_number_that_can_be_one(body: Any, slots: int | None) -> None:
+    models = {"data": [{"id": "wan"}]}
+    with Scripted(answer(200, body), answer(200, models)) as server:
+        found = DRIVER.health(order(server, "sglang").site)
+
+    assert (found.slots, found.models) == (slots, ("wan",))

@@ -1,5 +1,7 @@
 """Each quirk of a server matters: with a profile that does not know it, the driver is wrong about the server."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
@@ -20,6 +22,7 @@ from tests.jobs.backends.video_servers import (
     order,
     runs_on,
     sent,
+    site,
     struck,
     until_ended,
 )
@@ -60,7 +63,7 @@ def test_a_progress_that_is_none_would_be_believed(servers: Servers, dialect: st
     gpu = servers.get(dialect)
     with struck(gpu, "hang", "faked_progress"):
         wanted = sent(order(gpu, dialect))
-        naive = order(gpu, "sglang", backend_job_id=wanted.backend_job_id)
+        naive = replace(wanted, site=site(gpu, "trtllm_visualgen"), handle={})
 
         told = DRIVER.look(wanted)
         believed = DRIVER.look(naive)
@@ -75,7 +78,7 @@ def test_a_delete_that_frees_nothing_would_be_believed(servers: Servers, dialect
     gpu = servers.get(dialect)
     with struck(gpu, "hang"):
         wanted = sent(order(gpu, dialect))
-        naive = order(gpu, "vllm_omni", backend_job_id=wanted.backend_job_id)
+        naive = replace(wanted, site=site(gpu, "vllm_omni"), handle={})
 
         assert DRIVER.cancel(naive) is Cancellation.STOPPED
         assert gpu.wait_for("canceled", wanted.backend_job_id)["frees"] is False
@@ -91,8 +94,8 @@ def test_sglang_shows_no_prompt_and_is_found_by_a_mark(servers: Servers) -> None
                 DRIVER.submit(one)
 
     with pytest.raises(BackendError, match="cannot tell"):
-        DRIVER.find(naive)
-    assert DRIVER.find(wanted)
+        DRIVER.candidates(naive)
+    assert DRIVER.candidates(wanted)
 
 
 def test_sglang_opens_no_content_of_a_video_that_it_stored_away(servers: Servers) -> None:
@@ -100,7 +103,7 @@ def test_sglang_opens_no_content_of_a_video_that_it_stored_away(servers: Servers
     with struck(gpu, "result_by_url"):
         wanted = sent(order(gpu, "sglang"))
     url = finished(wanted).video.url
-    naive = order(gpu, "openai", backend_job_id=wanted.backend_job_id)
+    naive = replace(wanted, site=site(gpu, "openai"), handle={})
 
     content = DRIVER.content(naive)
     answer = httpx.get(content.url, headers=dict(content.headers), trust_env=False)
@@ -131,7 +134,7 @@ def test_aquiles_breaks_on_a_size_that_is_refused_before(servers: Servers) -> No
     with pytest.raises(BackendError, match="This model makes videos of") as refused:
         DRIVER.submit(order(gpu, "aquiles", **small))
 
-    assert refused.value.kind is FailureKind.INVALID_REQUEST
+    assert refused.value.kind is FailureKind.BACKEND_ERROR
     assert len(gpu.journal("refused")) == before
 
 
@@ -149,7 +152,7 @@ def test_trtllm_visualgen_calls_everything_queued(servers: Servers) -> None:
     with struck(gpu, "hang"):
         wanted = sent(order(gpu, "trtllm_visualgen"))
         gpu.wait_for("started", wanted.backend_job_id)
-        naive = order(gpu, "openai", backend_job_id=wanted.backend_job_id)
+        naive = replace(wanted, site=site(gpu, "openai"), handle={})
 
         assert isinstance(DRIVER.look(naive), StillWaiting)
         assert isinstance(DRIVER.look(wanted), StillRunning)

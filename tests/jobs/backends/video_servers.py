@@ -1,5 +1,6 @@
 """One reference server for each dialect of /v1/videos, used by all tests of a file, and orders for it."""
 
+import base64
 import contextlib
 import time
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from jobs.backends.backend import (
     StillWaiting,
     Submitted,
 )
-from jobs.backends.openai_videos.driver import OpenAIVideosBackend, Patience
+from jobs.backends.openai_videos.driver import OpenAIVideosBackend
 from jobs.ids import OwnerId, new_id, new_job_id
+from tests.fake_gpu.receiver import Receiver
 from tests.gpu import FakeGpu
 
 # Each dialect with the profile that is meant for it.
@@ -30,8 +32,8 @@ PAIRS = {
     "rough": "generic",
 }
 KEY = "sk-reference-0123456789"
+SECRET = "whsec_" + base64.b64encode(b"a key for the tests, 32 bytes---").decode()
 DRIVER = OpenAIVideosBackend()
-HASTY = OpenAIVideosBackend(patience=Patience(question=0.4, create=0.4, cancel=0.4))
 
 
 class Servers:
@@ -39,6 +41,9 @@ class Servers:
 
     def __init__(self) -> None:
         self._running: dict[str, FakeGpu] = {}
+        # Hears the webhooks of all of them.
+        self.receiver = Receiver()
+        self.receiver.__enter__()
 
     def get(self, dialect: str) -> FakeGpu:
         """Give the server of a dialect, with one slot and nothing in it."""
@@ -46,12 +51,13 @@ class Servers:
             options: dict[str, Any] = {"speed": 0.001, "jitter": 0, "api_key": KEY}
             if dialect == "vllm_omni":
                 options["model"] = "wan-as-served"
+            options |= {"webhook_url": self.receiver.url, "webhook_secret": SECRET}
             gpu = FakeGpu(dialect=dialect, **options)
             gpu.start()
             self._running[dialect] = gpu
         gpu = self._running[dialect]
         gpu.restart()
-        while gpu.state()["running"]:
+        while (state := gpu.state())["running"] or state["waiting"]:
             gpu.release()
         return gpu
 
@@ -59,6 +65,7 @@ class Servers:
         """Stop all."""
         for gpu in self._running.values():
             gpu.__exit__(None, None, None)
+        self.receiver.__exit__(None, None, None)
 
 
 class Server(Protocol):

@@ -38,6 +38,10 @@ class Command(BaseCommand):
             "--polls-per-second", type=float, help="questions to the server at most"
         )
         parser.add_argument("--result-hosts", help="hosts that results may be on, or *.host")
+        parser.add_argument(
+            "--field-map",
+            help="what its models call our fields, such as duration=num_seconds,resolution= (left out)",
+        )
         parser.add_argument("--key", help="the server's API key; - reads it from standard input")
         parser.add_argument("--key-file", type=Path, help="a file with the key")
         parser.add_argument("--webhook-secret-file", type=Path, help="a file with whsec_...")
@@ -109,6 +113,8 @@ class Command(BaseCommand):
                 found[field] = _words(options[name])
         if options["seconds"] is not None:
             found["seconds"] = [_whole(word) for word in _words(options["seconds"])]
+        if options["field_map"] is not None:
+            found["field_map"] = dict(_pair(word) for word in _words(options["field_map"]))
         if (key := _secret(options["key"], options["key_file"])) is not None:
             found["key"] = key
         if (secret := _secret(None, options["webhook_secret_file"])) is not None:
@@ -128,6 +134,13 @@ def tell(command: BaseCommand, pool: Pool) -> bool:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _pair(word: str) -> tuple[str, str]:
+    ours, mark, theirs = word.partition("=")
+    if not mark:
+        raise CommandError(f"--field-map: {word!r} is no OURS=THEIRS.")
+    return ours.strip(), theirs.strip()
 
 
 def _whole(word: str) -> int:

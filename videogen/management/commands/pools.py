@@ -24,6 +24,20 @@ class Command(BaseCommand):
             self.stdout.write("There is no pool. Add one: bin/manage add_pool --help")
 
 
+def _of_server(report: Report) -> list[str]:
+    """Say how the server is, and what it says of itself."""
+    if report.refuses_key:
+        return [f"its server refuses our key: {report.last_error}. Give it with add_pool --key -"]
+    if report.is_breaker_open:
+        return [f"its server does not answer: {report.last_error}"]
+    if report.answered_at:
+        return [f"its server answered at {report.answered_at:%H:%M:%S} UTC", *report.hints]
+    if report.url:
+        said = f": {report.last_error}" if report.last_error else "; it is asked in a moment"
+        return [f"its server has never answered{said}"]
+    return []
+
+
 def _lines(report: Report, minutes: float) -> list[str]:
     speaks = f"{report.driver} {report.profile}".strip()
     lines = [
@@ -31,10 +45,7 @@ def _lines(report: Report, minutes: float) -> list[str]:
     ]
     if report.state_reason:
         lines.append(f"  why: {report.state_reason}")
-    if report.is_breaker_open:
-        lines.append(f"  its server does not answer: {report.last_error}")
-    elif report.answered_at:
-        lines.append(f"  its server answered at {report.answered_at:%H:%M:%S} UTC")
+    lines += [f"  {line}" for line in _of_server(report)]
     ended = report.succeeded + report.failed
     if ended:
         rate = f"{100 * (report.failure_rate or 0):.0f} % failed"

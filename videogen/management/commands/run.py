@@ -57,8 +57,7 @@ def _poller() -> Loop:
     def step() -> bool:
         sent = poller.claim()
         answers = poller.answers(timeout=_POLLER_WAITS)
-        for answer in answers:
-            following.follow(answer)
+        following.follow_all(answers)
         return bool(sent or answers or poller.is_busy)
 
     return Loop(name="poller", start=lambda: True, step=step, idle=_POLLER_IDLE)
