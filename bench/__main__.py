@@ -8,9 +8,10 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import idle, in_flight, moves, stuck
+from bench import doors, idle, in_flight, moves, stuck
 
 _BENCHMARKS = {
+    "doors": doors.measure,
     "idle": idle.measure,
     "in_flight": in_flight.measure,
     "moves": moves.measure,
