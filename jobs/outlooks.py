@@ -127,6 +127,9 @@ def at_the_end(
     line = _lines().get(line_id)
     if line is None or line.outlook is None:
         return None
+    if not line.outlook.work.xs:
+        # Nothing waits: nobody can say that all slots are busy.
+        line = replace(line, slots=0, usual_slots=0)
     now = datetime.now(UTC).astimezone(zone or UTC)
     lane = _lanes(owner_id).get(line_id)
     limit, running = _running(owner_id)

@@ -211,7 +211,10 @@ def _take(
     if found.is_entered:
         SUBMISSIONS.labels(tier=found.tier, outcome="accepted").inc()
         return Accepted(job_id=job_id, is_replay=False)
-    if earlier := idempotency.find(claim, request=request, owner_id=owner_id):
+    is_refused = not found.has_passed
+    if earlier := idempotency.find(
+        claim, request=request, owner_id=owner_id, is_refused=is_refused
+    ):
         if claim.is_first_try:
             idempotency.overtaken(claim, owner_id=owner_id)
         return Accepted(job_id=earlier.job_id, is_replay=True, seconds_ago=earlier.seconds_ago)

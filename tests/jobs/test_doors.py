@@ -11,7 +11,7 @@ from jobs.door import Admitted, Own, knock
 from jobs.errors import NoRoom, QuotaExceeded
 from jobs.idempotency import Claim
 from jobs.ids import new_job_id
-from jobs.models import Account, Door, Job, Lane, Line, Pool, Ticket, Tier
+from jobs.models import Account, Door, IdempotencyKey, Job, Lane, Line, Pool, Ticket, Tier
 from scheduler.publisher import Publisher
 from tests.factories import Person, a_request, ann, bob, cy, person, queued, submit
 
@@ -107,6 +107,24 @@ def test_a_replay_passes_a_full_line_and_counts_nothing() -> None:
 
     assert (again.job_id, again.is_replay) == (first.job_id, True)
     assert Door.objects.get(line=door.line_id).added == pytest.approx(COST)
+
+
+def test_who_is_refused_is_not_given_an_old_job_with_the_same_words() -> None:
+    owner = ann()
+    door = _door(owner, bound=100.0, work=0.0)
+    request = a_request()
+
+    def send(token: str) -> submission.Accepted:
+        claim = Claim.by_form(token, request)
+        return submission.submit(request, owner_id=owner.id, claim=claim)
+
+    first = send("one")
+    Door.objects.filter(line=door.line_id).update(work=99.0)
+    assert send("two").job_id == first.job_id
+    IdempotencyKey.objects.update(created_at=datetime.now(UTC) - timedelta(seconds=6))
+
+    with pytest.raises(NoRoom):
+        send("three")
 
 
 def test_a_job_that_nothing_waits_before_is_taken_however_long_it_is() -> None:
