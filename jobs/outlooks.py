@@ -125,16 +125,17 @@ def at_the_end(
 ) -> Waiting | None:
     """Tell what a job that joined the line now would be told; None where nothing is known of the line."""
     line = _lines().get(line_id)
-    if line is None or line.outlook is None:
+    published = line.outlook if line else None
+    if line is None or published is None:
         return None
-    if not line.outlook.work.xs:
+    if not published.work.xs:
         # Nothing waits: nobody can say that all slots are busy.
         line = replace(line, slots=0, usual_slots=0)
     now = datetime.now(UTC).astimezone(zone or UTC)
     lane = _lanes(owner_id).get(line_id)
     limit, running = _running(owner_id)
     place = Place(
-        tag=max(lane.end.tag, line.outlook.virtual_time) if lane else line.outlook.virtual_time,
+        tag=max(lane.end.tag, published.virtual_time) if lane else published.virtual_time,
         own_work=lane.end.own_work if lane else 0.0,
         own_jobs=lane.end.own_jobs if lane else 0,
         own_running=running,

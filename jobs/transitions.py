@@ -7,7 +7,7 @@ attempt, transition, settlement, slot and lane release and the event together.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -222,9 +222,8 @@ def cancel(job_id: JobId, *, owner_id: UUID, agreed_fee: int | None = None) -> N
 
 def expire(job_id: JobId) -> None:
     """End a waiting job whose time to start or to finish passed. Refused while there is time, or it runs."""
-    with _expiring(job_id, cause="deadline") as move:
-        if not deadlines.have_passed(move.job):
-            raise TransitionRefused(job_id=job_id, current=move.job.state, wanted=JobState.EXPIRED)
+    with _expiring(job_id, cause="deadline", only_if=deadlines.have_passed):
+        pass
 
 
 def give_up(job_id: JobId, *, message: str) -> None:
@@ -234,10 +233,12 @@ def give_up(job_id: JobId, *, message: str) -> None:
 
 
 @contextmanager
-def _expiring(job_id: JobId, *, cause: str) -> Iterator[_Move]:
+def _expiring(
+    job_id: JobId, *, cause: str, only_if: Callable[[Job], bool] = lambda _: True
+) -> Iterator[_Move]:
     with transaction.atomic():
         job = locks.waiting(job_id)
-        if JobState(job.state) is not JobState.QUEUED:
+        if JobState(job.state) is not JobState.QUEUED or not only_if(job):
             raise TransitionRefused(job_id=job_id, current=job.state, wanted=JobState.EXPIRED)
         move = _Move(job=job, to=JobState.EXPIRED, cause=cause)
         _end_as_expired(move)
