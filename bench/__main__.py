@@ -8,9 +8,10 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import grants, idle, in_flight, moves, stuck
+from bench import doors, grants, idle, in_flight, moves, stuck
 
 _BENCHMARKS = {
+    "doors": doors.measure,
     "grants": grants.measure,
     "idle": idle.measure,
     "in_flight": in_flight.measure,

@@ -97,8 +97,13 @@ class Earlier:
     seconds_ago: float
 
 
-def find(claim: Claim, *, request: VideoRequest, owner_id: UUID) -> Earlier | None:
-    """Find the job of an equal request. Raises KeyReused when the key made a different one."""
+def find(
+    claim: Claim, *, request: VideoRequest, owner_id: UUID, is_refused: bool = False
+) -> Earlier | None:
+    """Find the job of an equal request. Raises KeyReused when the key made a different one.
+
+    Who was refused did not come to claim its content, so that only counts while it would have stood.
+    """
     if claim.key is not None:
         found = _row(owner_id, claim.key) or _forgotten(owner_id, claim.key)
         if found is not None:
@@ -107,8 +112,16 @@ def find(claim: Claim, *, request: VideoRequest, owner_id: UUID) -> Earlier | No
                 raise KeyReused(claim.key)
             return Earlier(job_id=JobId(job_id), seconds_ago=seconds_ago)
     if claim.content is not None and (found := _row(owner_id, claim.content)):
+        if is_refused and not _stands(claim, mark=bytes(found[1]), seconds_ago=found[2]):
+            return None
         return Earlier(job_id=JobId(found[0]), seconds_ago=found[2])
     return None
+
+
+def _stands(claim: Claim, *, mark: bytes, seconds_ago: float) -> bool:
+    if claim.is_first_try:
+        return mark == RETRY_MARK and seconds_ago < RESENT_SECONDS
+    return seconds_ago < claim.window
 
 
 def overtaken(claim: Claim, *, owner_id: UUID) -> None:

@@ -29,8 +29,10 @@ _NEW: Final = timedelta(seconds=5)
 # Jobs of one lane that are placed one by one; those behind are told its end.
 _PLACED: Final = 500
 
+# Of each lane its end, and the places of the jobs that are asked after; null asks after all.
 _OWN: Final = """
-select lane.line_id, lane.tag, lane.work, running.count, plan.running_limit, next.job_id, next.cost
+select lane.line_id, lane.tag, lane.work, waiting.count, running.count, plan.running_limit,
+    place.job_id, place.cost, place.work, place.jobs
 from lane
 join account on account.owner_id = lane.owner_id
 join tier plan on plan.name = account.tier_id
@@ -38,12 +40,22 @@ cross join lateral (
     select count(*)::int from lease where lease.owner_id = lane.owner_id
 ) running
 cross join lateral (
-    select job_id, cost from backlog
-    where backlog.owner_id = lane.owner_id and backlog.line_id = lane.line_id
-    order by job_id limit %(placed)s
-) next
+    select count(*)::int from (select 1 from backlog
+        where backlog.owner_id = lane.owner_id and backlog.line_id = lane.line_id
+        limit %(placed)s) first
+) waiting
+left join lateral (
+    select * from (
+        select job_id, cost, sum(cost) over earlier - cost as work,
+            row_number() over earlier - 1 as jobs
+        from (select job_id, cost from backlog
+            where backlog.owner_id = lane.owner_id and backlog.line_id = lane.line_id
+            order by job_id limit %(placed)s) first
+        window earlier as (order by job_id)
+    ) placed where %(jobs)s::uuid[] is null or job_id = any(%(jobs)s)
+) place on true
 where lane.owner_id = %(owner)s and lane.state > 0
-order by lane.line_id, next.job_id
+order by lane.line_id, place.job_id
 """
 _RUNNING: Final = """
 select plan.running_limit, (select count(*) from lease where lease.owner_id = account.owner_id)
@@ -56,7 +68,7 @@ class _Lane:
     """An owner's lane: its end, and the places of its first jobs."""
 
     end: Place
-    places: Mapping[UUID, Place]
+    places: dict[UUID, Place]
 
 
 _cache: tuple[float, Mapping[int, LineNow]] = (float("-inf"), {})
@@ -74,7 +86,7 @@ def explain(
     if not queued:
         return {}
     at = (now or datetime.now(UTC)).astimezone(zone or UTC)
-    lanes = _lanes(owner_id)
+    lanes = _lanes(owner_id, [row["id"] for row in queued])
     lines = _lines()
     found = {}
     for row in queued:
@@ -96,7 +108,7 @@ def explain(
 
 def latest_starts(owner_id: UUID, *, line_id: int) -> tuple[float, ...]:
     """Give by when an owner's jobs of a line will have started, soonest first, as moments; the first few."""
-    lane, line = _lanes(owner_id).get(line_id), _lines().get(line_id)
+    lane, line = _lanes(owner_id, None).get(line_id), _lines().get(line_id)
     if lane is None or line is None or line.outlook is None:
         return ()
     ends = []
@@ -113,13 +125,17 @@ def at_the_end(
 ) -> Waiting | None:
     """Tell what a job that joined the line now would be told; None where nothing is known of the line."""
     line = _lines().get(line_id)
-    if line is None or line.outlook is None:
+    published = line.outlook if line else None
+    if line is None or published is None:
         return None
+    if not published.work.xs:
+        # Nothing waits: nobody can say that all slots are busy.
+        line = replace(line, slots=0, usual_slots=0)
     now = datetime.now(UTC).astimezone(zone or UTC)
     lane = _lanes(owner_id).get(line_id)
     limit, running = _running(owner_id)
     place = Place(
-        tag=max(lane.end.tag, line.outlook.virtual_time) if lane else line.outlook.virtual_time,
+        tag=max(lane.end.tag, published.virtual_time) if lane else published.virtual_time,
         own_work=lane.end.own_work if lane else 0.0,
         own_jobs=lane.end.own_jobs if lane else 0,
         own_running=running,
@@ -155,27 +171,25 @@ def _place(
         if place is not None:
             return line_id, replace(place, is_new=is_new)
     # It waits for its next try, or behind the first few hundred of its owner's.
-    full = [(line_id, lane) for line_id, lane in lanes.items() if len(lane.places) >= _PLACED]
+    full = [(line_id, lane) for line_id, lane in lanes.items() if lane.end.own_jobs >= _PLACED]
     if row["due_at"] is None and len(full) == 1:
         return full[0][0], replace(full[0][1].end, is_new=is_new)
     return None, None
 
 
-def _lanes(owner_id: UUID) -> dict[int, _Lane]:
+def _lanes(owner_id: UUID, jobs: Iterable[UUID] | None = ()) -> dict[int, _Lane]:
+    """Read an owner's lanes, with the places of these jobs, or of all of them where it is None."""
+    asked = None if jobs is None else list(jobs)
     with connection.cursor() as cursor:
-        cursor.execute(_OWN, {"owner": owner_id, "placed": _PLACED})
+        cursor.execute(_OWN, {"owner": owner_id, "placed": _PLACED, "jobs": asked})
         rows = cursor.fetchall()
-    found: dict[int, dict[UUID, Place]] = {}
-    ends: dict[int, Place] = {}
-    ahead: dict[int, float] = {}
-    for line_id, tag, work, running, limit, job_id, cost in rows:
-        places = found.setdefault(line_id, {})
-        before = ahead.get(line_id, 0.0)
-        shared = {"tag": tag, "own_running": running, "own_limit": limit}
-        places[job_id] = Place(own_work=before, own_jobs=len(places), own_cost=cost, **shared)
-        ahead[line_id] = before + cost
-        ends[line_id] = Place(own_work=work, own_jobs=len(places), **shared)
-    return {line_id: _Lane(ends[line_id], places) for line_id, places in found.items()}
+    found: dict[int, _Lane] = {}
+    for line_id, tag, work, waiting_, running, limit, job_id, cost, before, number in rows:
+        end = Place(tag=tag, own_work=work, own_jobs=waiting_, own_running=running, own_limit=limit)
+        lane = found.setdefault(line_id, _Lane(end, {}))
+        if job_id is not None:
+            lane.places[job_id] = replace(end, own_work=before, own_jobs=number, own_cost=cost)
+    return found
 
 
 def _running(owner_id: UUID) -> tuple[int | None, int]:

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg.errors
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from jobs import door, events, idempotency, lanes, ledger, places, refusals, requests
+from jobs import door, events, idempotency, lanes, ledger, places, prepared, refusals, requests
 from jobs.errors import Busy, JobMissing, RetryRefused, StillInProgress
 from jobs.idempotency import Claim
 from jobs.ids import JobId, new_job_id
@@ -211,7 +211,10 @@ def _take(
     if found.is_entered:
         SUBMISSIONS.labels(tier=found.tier, outcome="accepted").inc()
         return Accepted(job_id=job_id, is_replay=False)
-    if earlier := idempotency.find(claim, request=request, owner_id=owner_id):
+    is_refused = not found.has_passed
+    if earlier := idempotency.find(
+        claim, request=request, owner_id=owner_id, is_refused=is_refused
+    ):
         if claim.is_first_try:
             idempotency.overtaken(claim, owner_id=owner_id)
         return Accepted(job_id=earlier.job_id, is_replay=True, seconds_ago=earlier.seconds_ago)
@@ -282,44 +285,43 @@ def _execute(
     counts_running: bool,
 ) -> _Outcome:
     start_within = request.start_within or (_STANDBY_LASTS if request.standby else None)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _statement(
-                has_key=claim.key is not None,
-                has_content=claim.content is not None,
-                counts_running=counts_running,
-                is_standby=request.standby,
-            ),
-            {
-                "owner": owner_id,
-                "job": job_id,
-                "key": claim.key,
-                "content": claim.content,
-                "window": claim.window,
-                "only_hopeful": claim.only_hopeful,
-                "is_first_try": claim.is_first_try,
-                "content_mark": idempotency.RETRY_MARK if claim.is_retry else b"",
-                "retry_mark": idempotency.RETRY_MARK,
-                "resent": idempotency.RESENT_SECONDS,
-                "fingerprint": request.fingerprint(),
-                "prompt": request.prompt,
-                "model": request.model,
-                "kind": request.kind,
-                "seconds": request.seconds,
-                "size": request.size,
-                "seed": request.seed,
-                "standby": request.standby,
-                "adds": _adds(request),
-                "start_within": start_within,
-                "finish_within": request.finish_within,
-                "estimate": request.estimate,
-                "credits": request.credits,
-                "retry_of": retry_of,
-                "event": events.SUBMITTED,
-                "payload": json.dumps({"state": "queued", "version": 1}),
-            },
-        )
-        return _Outcome(*cursor.fetchone())
+    (found,) = prepared.run(
+        _statement(
+            has_key=claim.key is not None,
+            has_content=claim.content is not None,
+            counts_running=counts_running,
+            is_standby=request.standby,
+        ),
+        {
+            "owner": owner_id,
+            "job": job_id,
+            "key": claim.key,
+            "content": claim.content,
+            "window": claim.window,
+            "only_hopeful": claim.only_hopeful,
+            "is_first_try": claim.is_first_try,
+            "content_mark": idempotency.RETRY_MARK if claim.is_retry else b"",
+            "retry_mark": idempotency.RETRY_MARK,
+            "resent": idempotency.RESENT_SECONDS,
+            "fingerprint": request.fingerprint(),
+            "prompt": request.prompt,
+            "model": request.model,
+            "kind": request.kind,
+            "seconds": request.seconds,
+            "size": request.size,
+            "seed": request.seed,
+            "standby": request.standby,
+            "adds": _adds(request),
+            "start_within": start_within,
+            "finish_within": request.finish_within,
+            "estimate": request.estimate,
+            "credits": request.credits,
+            "retry_of": retry_of,
+            "event": events.SUBMITTED,
+            "payload": json.dumps({"state": "queued", "version": 1}),
+        },
+    )
+    return _Outcome(*found)
 
 
 @cache

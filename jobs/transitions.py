@@ -7,7 +7,7 @@ attempt, transition, settlement, slot and lane release and the event together.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -222,22 +222,21 @@ def cancel(job_id: JobId, *, owner_id: UUID, agreed_fee: int | None = None) -> N
 
 def expire(job_id: JobId) -> None:
     """End a waiting job whose time to start or to finish passed. Refused while there is time, or it runs."""
-    with _expiring(job_id, cause="deadline") as move:
-        if not deadlines.have_passed(move.job):
-            raise TransitionRefused(job_id=job_id, current=move.job.state, wanted=JobState.EXPIRED)
+    with _expiring(job_id, cause="deadline", when=deadlines.have_passed):
+        pass
 
 
 def give_up(job_id: JobId, *, message: str) -> None:
     """End a job that waits for capacity that is not there; `message` tells its owner. Refused once it runs."""
-    with _expiring(job_id, cause="capacity") as move:
+    with _expiring(job_id, cause="capacity", when=lambda _: True) as move:
         move.error_message = message
 
 
 @contextmanager
-def _expiring(job_id: JobId, *, cause: str) -> Iterator[_Move]:
+def _expiring(job_id: JobId, *, cause: str, when: Callable[[Job], bool]) -> Iterator[_Move]:
     with transaction.atomic():
         job = locks.waiting(job_id)
-        if JobState(job.state) is not JobState.QUEUED:
+        if JobState(job.state) is not JobState.QUEUED or not when(job):
             raise TransitionRefused(job_id=job_id, current=job.state, wanted=JobState.EXPIRED)
         move = _Move(job=job, to=JobState.EXPIRED, cause=cause)
         _end_as_expired(move)

@@ -289,4 +289,30 @@ SAFETY: Final[tuple[tuple[str, str, str], ...]] = (
             or (job.idempotency_key is distinct from k.key and k.key !~ '^\x1f(same|sent):')
         """,
     ),
+    (
+        "within_the_bound",
+        "Nobody was let in behind others beyond what may wait in the line.",
+        "select line_id, fullest from door where fullest > 1 + 1e-9",
+    ),
+    (
+        "tickets_once",
+        "A ticket let in one job, of its own account, between its moments.",
+        """
+        select ticket.id, job.id from ticket join job on job.id = ticket.job_id
+        where job.owner_id <> ticket.owner_id
+            or job.created_at not between ticket.valid_from - interval '1 second'
+                and ticket.valid_until + interval '1 second'
+        """,
+    ),
+    (
+        "doors_count_what_waits",
+        "What was submitted to a line since its door was published is counted there.",
+        """
+        select door.line_id, door.added, sum(backlog.cost) from door
+        join backlog on backlog.line_id = door.line_id and backlog.since > door.published_at
+        join line on line.id = door.line_id
+        where door.bound is not null and line.tier_id <> 'standby'
+        group by door.line_id having sum(backlog.cost) > door.added + 0.001
+        """,
+    ),
 )

@@ -22,6 +22,7 @@ const refuse = (form, text) => {
   const line = form.querySelector("[data-refusal]");
   line.hidden = !text;
   line.querySelector("span").textContent = text;
+  if (text) form.querySelector('[data-quoted="in_the_way"]').hidden = true;
 };
 
 const price = (offer, form) => Number(form.elements.seconds.value) * offer.rates[form.elements.size.value];
@@ -57,7 +58,8 @@ const askQuote = (form) => {
       // No connection: the price stands, and nothing is said about the time.
     }
     for (const part of form.querySelectorAll("[data-quoted]")) {
-      const text = told[part.dataset.quoted] ?? "";
+      const isSaid = part.dataset.quoted === "in_the_way" && !form.querySelector("[data-refusal]").hidden;
+      const text = isSaid ? "" : (told[part.dataset.quoted] ?? "");
       part.hidden = !text;
       if (part.tagName !== "DT") part.textContent = text;
     }

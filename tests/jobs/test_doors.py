@@ -6,12 +6,12 @@ from random import Random
 import pytest
 
 from jobs import door as policy
-from jobs import outlooks, refusals, requests, submission, transitions
+from jobs import outlooks, refusals, requests, submission
 from jobs.door import Admitted, Own, knock
 from jobs.errors import NoRoom, QuotaExceeded
 from jobs.idempotency import Claim
 from jobs.ids import new_job_id
-from jobs.models import Account, Door, Job, Lane, Line, Pool, Ticket, Tier
+from jobs.models import Account, Door, IdempotencyKey, Job, Lane, Line, Pool, Ticket, Tier
 from scheduler.publisher import Publisher
 from tests.factories import Person, a_request, ann, bob, cy, person, queued, submit
 
@@ -107,6 +107,24 @@ def test_a_replay_passes_a_full_line_and_counts_nothing() -> None:
 
     assert (again.job_id, again.is_replay) == (first.job_id, True)
     assert Door.objects.get(line=door.line_id).added == pytest.approx(COST)
+
+
+def test_who_is_refused_is_not_given_an_old_job_with_the_same_words() -> None:
+    owner = ann()
+    door = _door(owner, bound=100.0, work=0.0)
+    request = a_request()
+
+    def send(token: str) -> submission.Accepted:
+        claim = Claim.by_form(token, request)
+        return submission.submit(request, owner_id=owner.id, claim=claim)
+
+    first = send("one")
+    Door.objects.filter(line=door.line_id).update(work=99.0)
+    assert send("two").job_id == first.job_id
+    IdempotencyKey.objects.update(created_at=datetime.now(UTC) - timedelta(seconds=6))
+
+    with pytest.raises(NoRoom):
+        send("three")
 
 
 def test_a_job_that_nothing_waits_before_is_taken_however_long_it_is() -> None:
@@ -207,65 +225,6 @@ def test_a_full_own_line_names_when_the_next_place_frees_and_keeps_it() -> None:
     assert Ticket.objects.get(id=ticket.id).job_id == accepted.job_id
     with pytest.raises(QuotaExceeded):
         submit(owner, key="k2")
-
-
-MINUTE = "submissions_per_minute"
-
-
-@pytest.mark.parametrize(
-    ("field", "limit", "fits"),
-    [(MINUTE, 3, 3), ("jobs_per_day", 2, 2), ("gpu_seconds_per_day", 13, 3)],
-)
-def test_a_limit_of_the_plan_refuses_and_says_when_it_fits(
-    field: str, limit: int, fits: int
-) -> None:
-    owner = ann()
-    Tier.objects.filter(name="pro").update(**{field: limit})
-    for _ in range(fits):
-        submit(owner)
-
-    with pytest.raises(QuotaExceeded) as refused:
-        submit(owner, key="k1")
-
-    assert (refused.value.limit, refused.value.value) == (field, limit)
-    wait = refused.value.retry_after_seconds or 0
-    assert 1 <= wait <= (20 if field == MINUTE else 86_400)
-    assert Job.objects.count() == fits
-
-
-def test_a_minute_later_a_submission_fits_again() -> None:
-    owner = ann()
-    Tier.objects.filter(name="pro").update(submissions_per_minute=3)
-    for _ in range(3):
-        submit(owner)
-
-    Account.objects.filter(owner_id=owner.id).update(
-        submitted_until=datetime.now(UTC) + timedelta(seconds=39)
-    )
-    submit(owner)
-
-    with pytest.raises(QuotaExceeded):
-        submit(owner)
-
-
-def test_the_day_counts_from_midnight_and_gives_back_what_never_ran() -> None:
-    owner = ann()
-    Tier.objects.filter(name="pro").update(jobs_per_day=3, gpu_seconds_per_day=9)
-    job_id = queued(owner)
-    queued(owner)
-    with pytest.raises(QuotaExceeded):
-        submit(owner)
-
-    transitions.cancel(job_id, owner_id=owner.id)
-    queued(owner)
-    with pytest.raises(QuotaExceeded):
-        submit(owner)
-    Account.objects.update(day=datetime.now(UTC).date() - timedelta(days=1))
-
-    queued(owner)
-    account = Account.objects.get(owner_id=owner.id)
-    assert account.day_jobs == 1
-    assert account.day_gpu_seconds == pytest.approx(COST)
 
 
 def test_what_is_foreseen_is_what_is_refused_and_writes_nothing() -> None:

@@ -1,6 +1,6 @@
 """Fifty callers at the edge of each limit: as many come in as fit, and no ticket is good twice."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -105,26 +105,23 @@ def test_a_ticket_shown_by_three_processes_at_once_lets_one_in() -> None:
     owner = cy()
     line = _line()
 
-    def act(at: int, number: int) -> str:
-        if number == 0:
-            Ticket.objects.all().delete()
-            _open(bound=1000.0, work=990.0)
-            Ticket.objects.create(
-                owner_id=owner.id,
-                line=line,
-                why="tier_full",
-                fingerprint=b"x",
-                valid_from=datetime.now(UTC) - timedelta(seconds=1),
-                valid_until=datetime.now(UTC) + timedelta(seconds=60),
-            )
-        return ""
+    def act(_at: int, number: int) -> str:
+        return _answer(owner, key=f"{datetime.now(UTC)}-{number}")
 
-    def show(at: int, number: int) -> str:
-        return _answer(owner, key=f"{at}-{number}")
+    for _ in range(5):
+        Ticket.objects.all().delete()
+        _open(bound=1000.0, work=990.0)
+        Ticket.objects.create(
+            owner_id=owner.id,
+            line=line,
+            why="tier_full",
+            fingerprint=b"x",
+            valid_from=datetime.now(UTC) - timedelta(seconds=1),
+            valid_until=datetime.now(UTC) + timedelta(seconds=60),
+        )
 
-    for at in range(5):
-        act(at, 0)
-        (answers,) = at_once.processes(3, rounds=1, act=lambda _, n, at=at: show(at, n))
+        (answers,) = at_once.processes(3, rounds=1, act=act)
+
         assert sorted(answers) == ["accepted", "tier_full", "tier_full"]
         assert Ticket.objects.filter(job_id__isnull=False).count() == 1
 
@@ -159,7 +156,8 @@ def test_publishing_while_callers_come_in_loses_none_of_them() -> None:
             publisher.publish()
         return 0
 
-    made = sum(at_once.threads([publish, *(partial(come, caller) for caller in callers)]))
+    acts: list[Callable[[], int]] = [publish, *(partial(come, caller) for caller in callers)]
+    made = sum(at_once.threads(acts))
 
     door = Door.objects.get(line=_line())
     assert made == Job.objects.count()

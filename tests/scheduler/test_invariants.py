@@ -11,6 +11,7 @@ from jobs.failures import FailureKind
 from jobs.ids import JobId
 from notifications.relay import Relay
 from scheduler import dispatch, invariants, sweeps
+from scheduler.publisher import Publisher
 from tests.factories import VIDEO, ann, bob, expire_lease, queued, submit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,6 +59,11 @@ CORRUPTIONS = {
     "one_notice": "insert into notification (event_id, owner_id, name, subject_id, payload)"
     " select event_id + 1000, owner_id, name, subject_id, payload from notification",
     "key_of_the_job": "update idempotency_key set key = 'another'",
+    "within_the_bound": "update door set fullest = 1.01",
+    "tickets_once": "insert into ticket (owner_id, line_id, why, fingerprint, valid_from, valid_until,"
+    " job_id) select owner_id, 1, 'tier_full', '', created_at + interval '1 hour',"
+    " created_at + interval '2 hours', id from job limit 1",
+    "doors_count_what_waits": "update door set added = 0, published_at = '-infinity'",
     "leases_are_swept": "update lease set expires_at = now() - interval '2 minutes'",
     "retries_return": "update job set due_at = now() - interval '2 minutes'"
     " where due_at is not null",
@@ -73,6 +79,7 @@ CORRUPTIONS = {
 def _a_day() -> None:
     """Make a bit of everything: ended, running, waiting and retrying jobs, relayed."""
     owner, other = ann(), bob()
+    Publisher().publish()
     ended = submit(owner, key="k").job_id
     failed = queued(other)
     dispatch.grant_free_slots()

@@ -70,8 +70,9 @@ def test_a_waiting_job_is_told_a_reason_a_place_and_ranges() -> None:
     assert (last.reason, last.position) == ("slots_busy", 3)
     assert last.start_range is not None
     assert last.finish_range is not None
-    assert told[jobs[0]].start_range is not None
-    assert told[jobs[0]].start_range[1] < last.start_range[1] < last.finish_range[1]
+    first = told[jobs[0]].start_range
+    assert first is not None
+    assert first[1] < last.start_range[1] < last.finish_range[1]
     assert "3 ahead" in last.sentence
 
 
