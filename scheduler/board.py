@@ -1,6 +1,5 @@
 """The read of everything that dispatch decides on but the lanes: pools, tiers, lines, and how far they came."""
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from jobs import breakers, lane_tags
+from jobs import breakers, lane_tags, prepared
 from scheduler import capacity
 from scheduler.rows import FreeSlots, Line, Share, Tier, Turn
 
@@ -29,7 +28,7 @@ select json_build_object(
     'pools', (select json_agg(json_build_object(
             'name', p.name, 'slots', p.slots, 'kinds', p.model_names,
             'paid_reserved', p.paid_reserved, 'floor', coalesce(f.floor, 0),
-            'is_careful', p.is_on_probation or p.unanswered >= %(breaks_at)s,
+            'is_careful', p.is_on_probation or p.unanswered >= %(breaks_at)s::int,
             'used', (select json_agg(slot) from lease where pool_id = p.name)))
         from pool p left join pool_floor f on f.pool_id = p.name
         where p.state = 'active' and (p.breaker_until > now()) is not true),
@@ -47,7 +46,7 @@ select json_build_object(
         from lease join line on line.id = lease.line_id group by 1, 2) by_tier),
     'shares', (select json_agg(json_build_array(pool_id, tier_id, settled, reached)) from share),
     'used', (select json_agg(json_build_array(id, pool_name, tier_name, service))
-        from slot_use where id >= %(used_from)s),
+        from slot_use where id >= %(used_from)s::bigint),
     'turns', (select json_agg(json_build_array(pool_id, line_id, ledger, was_waiting)) from turn)
 )
 """
@@ -112,18 +111,15 @@ class Board:
 def read(memory: Memory) -> Board:
     """Read pools, tiers, lines and shares; `free` is empty where no slot is or nobody would take it."""
     memory.refresh()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _BOARD,
-            {
-                "breaks_at": breakers.OPENS_AT,
-                "lines": list(memory.lows),
-                "lows": list(memory.lows.values()),
-                "used_from": memory.used_from,
-            },
-        )
-        (text,) = cursor.fetchone()
-    found: dict[str, Any] = text if isinstance(text, dict) else json.loads(text)
+    [(found,)] = prepared.run(
+        _BOARD,
+        {
+            "breaks_at": breakers.OPENS_AT,
+            "lines": list(memory.lows),
+            "lows": list(memory.lows.values()),
+            "used_from": memory.used_from,
+        },
+    )
     rows: defaultdict[str, list[Any]] = defaultdict(
         list, {name: value for name, value in found.items() if value is not None}
     )
