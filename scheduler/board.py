@@ -36,8 +36,9 @@ select json_build_object(
         name, weight, is_paid, door_bound_seconds, queued_limit)) from tier),
     'lines', (select json_agg(json_build_array(
             line.id, tier_id, kind, virtual_time, was_promoted,
-            exists (select 1 from lane where lane.line_id = line.id and state = 1
-                and tag >= coalesce(seen.low, '-infinity'))))
+            -- In the order of lane_ready: "exists" may be looked for through all lanes.
+            (select true from lane where lane.line_id = line.id and state = 1
+                and tag >= coalesce(seen.low, '-infinity') order by tag limit 1)))
         from line left join unnest(%(lines)s::smallint[], %(lows)s::float8[]) as seen (id, low)
             on seen.id = line.id),
     'held', (select json_agg(json_build_array(pool_id, tier_id, held, elapsed)) from (
