@@ -8,10 +8,11 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import grants, idle, in_flight, moves, stuck
+from bench import grants, handover, idle, in_flight, moves, stuck
 
 _BENCHMARKS = {
     "grants": grants.measure,
+    "handover": handover.measure,
     "idle": idle.measure,
     "in_flight": in_flight.measure,
     "moves": moves.measure,
