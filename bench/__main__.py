@@ -8,11 +8,12 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import doors, grants, idle, in_flight, moves, stuck
+from bench import doors, grants, handover, idle, in_flight, moves, stuck
 
 _BENCHMARKS = {
     "doors": doors.measure,
     "grants": grants.measure,
+    "handover": handover.measure,
     "idle": idle.measure,
     "in_flight": in_flight.measure,
     "moves": moves.measure,

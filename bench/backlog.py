@@ -83,6 +83,7 @@ def fill(owners: list[uuid.UUID], count: int, *, among: int) -> None:
         tiers = dict(cursor.fetchall())
         # Foreign keys are known to hold, and a million checks are not what is measured.
         cursor.execute("set session_replication_role = replica")
+        cursor.execute("set statement_timeout = 0")
         rows = list(_rows(random, owners[:among], count, tiers, lines))
         with cursor.copy(_JOBS) as copy:
             for job_id, owner, tier, kind, cost, _ in rows:
@@ -107,6 +108,7 @@ def fill(owners: list[uuid.UUID], count: int, *, among: int) -> None:
         cursor.execute("reset session_replication_role")
         for statement in _LANES:
             cursor.execute(statement)
+        cursor.execute("reset statement_timeout")
 
 
 def _since(random: Random) -> str:

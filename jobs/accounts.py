@@ -1,7 +1,7 @@
 """Opening an owner's account, and moving it to another tier."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -64,7 +64,7 @@ def change_tier(owner_id: UUID, *, tier: str) -> str:
     to the new line. Raises ValueError when there is no such account or tier.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        values = {"owner": owner_id, "tier": tier}
+        values: dict[str, Any] = {"owner": owner_id, "tier": tier}
         cursor.execute(_MOVE_ACCOUNT, values)
         found = cursor.fetchone()
         if found is None:

@@ -90,7 +90,9 @@ class LedgerEntryAdmin(ReadOnly):
 class TierChoice(ActionForm):
     """The tier that chosen accounts are moved to."""
 
-    tier = forms.ModelChoiceField(Tier.objects.order_by("-rank"), required=False, label="Tier:")
+    tier = forms.ModelChoiceField(
+        Tier.objects.filter(weight__gt=0).order_by("-rank"), required=False, label="Tier:"
+    )
 
 
 @admin.register(Account)
@@ -107,7 +109,7 @@ class AccountAdmin(ReadOnly):
     def change_tier(self, request: HttpRequest, queryset: Any) -> None:
         """Move the chosen accounts, with what they have waiting."""
         tier = request.POST.get("tier") or ""
-        if not Tier.objects.filter(name=tier).exists():
+        if not Tier.objects.filter(name=tier, weight__gt=0).exists():
             messages.error(request, "Choose the tier to move them to.")
             return
         for account in queryset:

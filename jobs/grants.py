@@ -9,9 +9,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 
-from jobs import events, lanes
+from jobs import events, lanes, prepared
 from jobs.states import JobState
 from notifications import outbox
 
@@ -35,7 +34,7 @@ with wanted as (
     insert into lease
         (job_id, attempt, pool_id, slot, owner_id, line_id, estimate, granted_at, expires_at, worker)
     select id, attempt, pool_id, slot, owner_id, line_id, cost, now(),
-        now() + make_interval(secs => %(lease)s), ''
+        now() + make_interval(secs => %(lease)s::int), ''
     from moved
 ), tried as (
     insert into attempt (job_id, number, pool, slot, worker, node, backend_job_id, outcome, detail)
@@ -121,7 +120,5 @@ _NOTHING: Final[dict[str, Any]] = {
 
 def write(**columns: Any) -> list[tuple[UUID, int, str, int, str]]:
     """Run the statement with the columns that there are; give job, attempt, pool, slot and tier of each."""
-    with connection.cursor() as cursor:
-        cursor.execute(GRANT, {**_NOTHING, "lease": settings.LEASE_SECONDS, **columns})
-        found: list[tuple[UUID, int, str, int, str]] = cursor.fetchall()
+    found: list[Any] = prepared.run(GRANT, {**_NOTHING, "lease": settings.LEASE_SECONDS, **columns})
     return found

@@ -1,6 +1,5 @@
 """The read of everything that dispatch decides on but the lanes: pools, tiers, lines, and how far they came."""
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from jobs import breakers, lane_tags
+from jobs import breakers, lane_tags, prepared
 from scheduler import capacity
 from scheduler.rows import FreeSlots, Line, Share, Tier, Turn
 
@@ -30,7 +29,7 @@ select json_build_object(
             'name', p.name, 'slots', p.slots,
             'kinds', (select json_agg(name) from kind where p.name = any(kind.usable)),
             'paid_reserved', p.paid_reserved, 'floor', coalesce(f.floor, 0),
-            'is_careful', p.is_on_probation or p.unanswered >= %(breaks_at)s,
+            'is_careful', p.is_on_probation or p.unanswered >= %(breaks_at)s::int,
             'used', (select json_agg(slot) from lease where pool_id = p.name)))
         from pool p left join pool_floor f on f.pool_id = p.name
         where p.state = 'active' and (p.breaker_until > now()) is not true),
@@ -38,8 +37,9 @@ select json_build_object(
         name, weight, is_paid, door_bound_seconds, queued_limit)) from tier),
     'lines', (select json_agg(json_build_array(
             line.id, tier_id, kind, virtual_time, was_promoted,
-            exists (select 1 from lane where lane.line_id = line.id and state = 1
-                and tag >= coalesce(seen.low, '-infinity'))))
+            -- In the order of lane_ready: "exists" may be looked for through all lanes.
+            (select true from lane where lane.line_id = line.id and state = 1
+                and tag >= coalesce(seen.low, '-infinity') order by tag limit 1)))
         from line left join unnest(%(lines)s::smallint[], %(lows)s::float8[]) as seen (id, low)
             on seen.id = line.id),
     'held', (select json_agg(json_build_array(pool_id, tier_id, held, elapsed)) from (
@@ -48,7 +48,7 @@ select json_build_object(
         from lease join line on line.id = lease.line_id group by 1, 2) by_tier),
     'shares', (select json_agg(json_build_array(pool_id, tier_id, settled, reached)) from share),
     'used', (select json_agg(json_build_array(id, pool_name, tier_name, service))
-        from slot_use where id >= %(used_from)s),
+        from slot_use where id >= %(used_from)s::bigint),
     'turns', (select json_agg(json_build_array(pool_id, line_id, ledger, was_waiting)) from turn)
 )
 """
@@ -113,18 +113,15 @@ class Board:
 def read(memory: Memory) -> Board:
     """Read pools, tiers, lines and shares; `free` is empty where no slot is or nobody would take it."""
     memory.refresh()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _BOARD,
-            {
-                "breaks_at": breakers.OPENS_AT,
-                "lines": list(memory.lows),
-                "lows": list(memory.lows.values()),
-                "used_from": memory.used_from,
-            },
-        )
-        (text,) = cursor.fetchone()
-    found: dict[str, Any] = text if isinstance(text, dict) else json.loads(text)
+    [(found,)] = prepared.run(
+        _BOARD,
+        {
+            "breaks_at": breakers.OPENS_AT,
+            "lines": list(memory.lows),
+            "lows": list(memory.lows.values()),
+            "used_from": memory.used_from,
+        },
+    )
     rows: defaultdict[str, list[Any]] = defaultdict(
         list, {name: value for name, value in found.items() if value is not None}
     )

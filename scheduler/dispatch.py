@@ -1,4 +1,4 @@
-"""Granting slots: the only writer of leases, and the only one who closes lanes.
+"""Granting slots: the only writer of leases, and of how far tiers and lines have come.
 
 Leadership keeps dispatchers from working against each other; it is not what keeps a slot from being given
 twice. That is the unique (pool, slot) of the leases.

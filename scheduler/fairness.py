@@ -70,6 +70,7 @@ class _Board:
         self.lines = {
             line: (row.virtual_time, row.was_promoted) for line, row in snapshot.lines.items()
         }
+        self.owners = {line: row.owners for line, row in snapshot.lines.items()}
         self.floors: dict[str, float] = {}
         self.lifts: dict[tuple[str, str], float] = {}
         self.reached: dict[tuple[str, str], float] = {}
@@ -129,7 +130,7 @@ class _Board:
         ]
         oldest = min(found, default=None)
         read_to = row.overdue_read_to
-        if read_to is not None and (oldest is None or oldest[0] > read_to):
+        if read_to is not None and (oldest is None or oldest[:2] > read_to):
             raise _NotRead
         return oldest and oldest[2]
 
@@ -152,6 +153,8 @@ class _Board:
         self.lines[line] = reached, is_promoted
         lane.tag += grant.step
         lane.granted += 1
+        if not lane.is_waiting:
+            self.owners[line] -= 1
         heappush(self.queues[line], (lane.tag, head.owner_id, lane))
         room = self.room[head.owner_id]
         self.room[head.owner_id] = None if room is None else room - 1
@@ -242,10 +245,11 @@ class _Fill:
         # Paid tiers take the reserved slots first, so that the others stay for all.
         takes_reserved = self.reserved and self.tiers[tier].is_paid
         slot = (self.reserved if takes_reserved else self.slots).pop(0)
+        owners = max(1, self.board.owners[line])
         grant = self.board.grant(lane, pool=self.free.pool, slot=slot, is_promoted=is_promoted)
         self.held[tier] += 1
         self.reached[tier] = max(self.reached[tier], self.ledgers[line])
-        self.ledgers[line] += grant.cost / max(1, self.lines[line].owners)
+        self.ledgers[line] += grant.cost / owners
 
     def _turn_of_tier(self, tier: str) -> tuple[bool, float, float, str]:
         weight = self.tiers[tier].weight

@@ -66,8 +66,8 @@ class Line:
     owners: int = 1
     # Lanes behind this (tag, owner) were not read; None when all were.
     read_to: tuple[float, UUID] | None = None
-    # Overdue heads younger than this were not read; None when all were.
-    overdue_read_to: float | None = None
+    # Overdue heads behind this (since, owner) were not read; None when all were.
+    overdue_read_to: tuple[float, UUID] | None = None
     # Something could run, but all of it is being written at this moment: it waits, and gets nothing yet.
     is_busy: bool = False
 

@@ -11,8 +11,7 @@ from math import ceil, inf
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from django.db import connection
-
+from jobs import prepared
 from scheduler.board import Board, Memory
 from scheduler.rows import Head, Line, Snapshot, Waiting
 
@@ -28,7 +27,7 @@ _PASSED_BY: Final = 50
 _HEADS: Final = """
 select x.line_id, head.owner_id, head.tag, extract(epoch from head.counts_from)::float8,
     head.is_overdue, extract(epoch from head.head_since)::float8,
-    x.before is null or head.head_since >= to_timestamp(x.before) or not exists (
+    head.is_overdue or x.before is null or head.head_since >= to_timestamp(x.before) or not exists (
         select 1 from backlog b where b.owner_id = head.owner_id and b.line_id = x.line_id
         offset x.beyond),
     case when tier.running_limit is not null then greatest(tier.running_limit - running.count, 0) end,
@@ -47,20 +46,24 @@ cross join lateral (
         where line_id = x.line_id and state = 1 and head_since < to_timestamp(x.before)
             and head_since <= coalesce((
                 select head_since from lane where line_id = x.line_id and state = 1
-                order by head_since offset x.count + %(passed_by)s limit 1), 'infinity')
+                order by head_since offset x.count + %(passed_by)s::int limit 1), 'infinity')
             and not exists (select 1 from backlog b
                 where b.owner_id = lane.owner_id and b.line_id = x.line_id offset x.beyond)
-        order by head_since, owner_id limit x.count for no key update skip locked
+        order by head_since, owner_id limit (x.count + 1) / 2 for no key update skip locked
     ) by_age
 ) head
-join account on account.owner_id = head.owner_id join tier on tier.name = account.tier_id
+cross join lateral (
+    -- One at a time by its key: the planner, who knows no batch's size, would read all accounts.
+    select tier_id from account where account.owner_id = head.owner_id limit 1
+) account
+join tier on tier.name = account.tier_id
 cross join lateral (
     select count(*)::int from lease where lease.owner_id = head.owner_id
 ) running
 left join lateral (
     select job_id, cost, since from backlog
     where backlog.owner_id = head.owner_id and backlog.line_id = x.line_id
-    order by job_id limit %(jobs)s
+    order by job_id limit %(jobs)s::int
 ) job on true
 order by x.line_id, head.is_overdue, head.tag, head.owner_id, job.job_id
 """
@@ -71,20 +74,18 @@ def take(found: Board, memory: Memory, *, most: int) -> Snapshot:
     counts = _counts(found, most=most)
     lines = list(counts)
     promised = [found.tiers[found.lines[line].tier].promote_after for line in lines]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _HEADS,
-            {
-                "lines": lines,
-                "counts": list(counts.values()),
-                "lows": [memory.lows.get(line, -inf) for line in lines],
-                "moments": [None if after is None else found.now - after for after in promised],
-                "beyonds": [found.beyonds[found.lines[line].tier] for line in lines],
-                "jobs": _JOBS_OF_A_LANE + 1,
-                "passed_by": _PASSED_BY,
-            },
-        )
-        rows = cursor.fetchall()
+    rows = prepared.run(
+        _HEADS,
+        {
+            "lines": lines,
+            "counts": list(counts.values()),
+            "lows": [memory.lows.get(line, -inf) for line in lines],
+            "moments": [None if after is None else found.now - after for after in promised],
+            "beyonds": [found.beyonds[found.lines[line].tier] for line in lines],
+            "jobs": _JOBS_OF_A_LANE + 1,
+            "passed_by": _PASSED_BY,
+        },
+    )
     read = _Heads(counts)
     for row in rows:
         read.add(_Row(*row))
@@ -178,6 +179,7 @@ class _Heads:
         return replace(
             line,
             read_to=max(tags) if tags and len(tags) == count else None,
-            overdue_read_to=max(ages)[0] if ages and len(ages) == count else None,
+            # At most every second grant of a line goes to one of them.
+            overdue_read_to=max(ages) if ages and len(ages) == (count + 1) // 2 else None,
             is_busy=count > 0 and not tags,
         )

@@ -240,7 +240,9 @@ class Fair:
                     each for each in line.oldest[:count] if self._has_promise(line.lanes[each[1]])
                 ]
                 owners += [owner for _, owner in overdue[:most]]
-                overdue_to = overdue[most - 1][0] if len(overdue) > most else None
+                if len(overdue) > most:
+                    since, owner = overdue[most - 1]
+                    overdue_to = since, line.lanes[owner].owner_id
         heads += [self._head(line.lanes[owner]) for owner in dict.fromkeys(owners)]
         return Line(
             tier=line.tier,

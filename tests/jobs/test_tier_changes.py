@@ -1,13 +1,16 @@
 """A plan changes while jobs wait: they go on waiting in the new tier's line, and nothing is lost."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
 
 from jobs import accounts, transitions
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.models import Backlog, Job, Lane, LaneState, Lease, Line, Pool
+from jobs.models import Account, Backlog, Job, Lane, LaneState, Lease, Line, Pool
 from scheduler import dispatch, invariants, sweeps
 from tests.factories import VIDEO, ann, bob, end_attempt, queued
+from videogen.accounts.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,3 +66,19 @@ def test_there_must_be_such_a_tier() -> None:
 
     with pytest.raises(ValueError, match="no tier 'gold'"):
         accounts.change_tier(owner.id, tier="gold")
+
+
+def test_an_operator_moves_accounts_and_it_is_written_down() -> None:
+    owner = bob()
+    queued(owner)
+    User.objects.create_superuser("root@example.com", "a long password")
+    browser = Client()
+    browser.login(username="root@example.com", password="a long password")
+    form = {"action": "change_tier", "_selected_action": str(owner.id), "tier": "pro"}
+
+    browser.post("/admin/jobs/account/", form)
+    browser.post("/admin/jobs/account/", {**form, "tier": "standby"})
+
+    assert Account.objects.get(owner_id=owner.id).tier_id == "pro"
+    assert Job.objects.get().tier_id == "pro"
+    assert LogEntry.objects.get().change_message == "Moved from free to pro."

@@ -285,7 +285,7 @@ def test_a_batch_ends_where_the_next_lane_was_not_read() -> None:
 
 
 def test_a_batch_ends_where_an_older_overdue_head_may_be_unread() -> None:
-    lines = {1: Line(tier="pro", kind="k", overdue_read_to=50.0)}
+    lines = {1: Line(tier="pro", kind="k", overdue_read_to=(50.0, owner(2)))}
 
     picked = pick(snapshot(head(1, since=100.0), lines=lines, tiers=PATIENT, now=1000.0))
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import Random
 from uuid import UUID
 
 import pytest
-from django.db import connection
 
 from jobs import catalog, kinds, requests, seeds, submission, transitions
 from jobs.failures import FailureKind
@@ -18,6 +17,7 @@ from scheduler.rows import Grant, Picked, Snapshot
 from scheduler.simulation.fleet import TIERS, Rules
 from scheduler.simulation.trace import Job as Simulated
 from tests.factories import VIDEO
+from tests.scheduler import clock
 from tests.scheduler.toys import STANDBY, Toy, pool, toy
 from videogen.accounts.models import User
 
@@ -32,31 +32,13 @@ RULES: dict[str, Rules] = {
 }
 POOLS = (pool("a", slots=7, kinds="k"), pool("b", slots=6, kinds="k l"))
 OWNERS = dict(enumerate(["enterprise", "pro", "free", "free", "pro", "standby"] * 4, start=1))
-BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = 4.0
-# The statements' clock is this setting while it is set.
-CLOCK = """
-create schema clock;
-create function clock.now() returns timestamptz language sql stable as
-$$ select current_setting('test.now')::timestamptz $$;
-set search_path = clock, pg_catalog, public;
-"""
 
 
 @pytest.fixture
 def _clock() -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute(CLOCK)
-    _set_clock(0.0)
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("reset search_path; drop schema clock cascade")
-
-
-def _set_clock(now: float) -> None:
-    moment = (BEGAN + timedelta(seconds=now)).isoformat()
-    with connection.cursor() as cursor:
-        cursor.execute("select set_config('test.now', %s, false)", [moment])
+    with clock.standing():
+        yield
 
 
 @dataclass
@@ -91,7 +73,7 @@ class Both:
             job_id, attempt=attempt, failure=FailureKind.WORKER_LOST, message="", jitter=0.5
         )
         Job.objects.filter(id=job_id).update(
-            due_at=BEGAN, created_at=BEGAN + timedelta(seconds=job.submitted_at)
+            due_at=clock.BEGAN, created_at=clock.BEGAN + timedelta(seconds=job.submitted_at)
         )
         assert sweeps.return_due_retries() == 1
         job.attempts += 1
@@ -198,7 +180,7 @@ def test_the_simulator_and_the_dispatcher_decide_alike(both: Both) -> None:
     random, play = Random(11), both.play
     while both.compared < 1_000:
         play.now += STEP
-        _set_clock(play.now)
+        clock.show(play.now)
         _step(both, random)
         both.grant()
 
