@@ -209,7 +209,9 @@ def _report(checks: stage.Checks, record: _Record) -> None:
     refused_paid = sum(
         count for (_, tier, code), count in record.refused.items() if tier == "enterprise"
     )
-    failed = Job.objects.filter(model=_MODEL, state="failed").values_list("error_message", flat=True)
+    failed = Job.objects.filter(model=_MODEL, state="failed").values_list(
+        "error_message", flat=True
+    )
     checks.that("jobs that failed", found=list(failed[:1]), expected=[])
     checks.that("enterprise submissions refused", found=refused_paid, expected=0)
     refused_free = sum(
