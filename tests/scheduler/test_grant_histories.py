@@ -53,7 +53,13 @@ def _installed() -> Iterator[None]:
     seeds.add_tiers()
     for name, limit in LIMITS.items():
         # A bound of nothing: every head is overdue, so that promotions are drawn too.
-        Tier.objects.filter(name=name).update(running_limit=limit, door_bound_seconds=0)
+        Tier.objects.filter(name=name).update(
+            running_limit=limit,
+            door_bound_seconds=0,
+            submissions_per_minute=None,
+            jobs_per_day=None,
+            gpu_seconds_per_day=None,
+        )
     for name, models in (("a", ["k"]), ("b", ["k", "l"])):
         Pool.objects.create(
             name=name, driver="preview", slots=2, model_names=models, seconds=[4], sizes=["854x480"]
