@@ -4,10 +4,11 @@ Whoever adds or removes a backlog row holds the lane's lock and writes the lane 
 the figures are exact and no reader adds up what waits. A lane is empty exactly while nothing waits in it.
 """
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from jobs import lane_tags
 
@@ -96,6 +97,16 @@ from (select 1) one left join lateral (
 ) head on true
 where lane.owner_id = %(owner)s and lane.line_id = %(line)s
 """
+# A line that was empty saved up nothing.
+_READMIT: Final = """
+update lane set tag = greatest(lane.tag, line.virtual_time) from line
+where line.id = lane.line_id and lane.owner_id = %s and lane.line_id = %s and lane.state = 0
+"""
+# Those that were granted or cancelled meanwhile are gone from there.
+_MOVE: Final = """
+update backlog set line_id = %(target)s
+where job_id = any(%(jobs)s) and owner_id = %(owner)s and line_id = %(source)s
+"""
 
 
 def lock(owner_id: UUID, line_id: int) -> None:
@@ -108,3 +119,22 @@ def mend(owner_id: UUID, line_id: int) -> None:
     """Write a lane anew from the backlog. The caller holds its lock."""
     with connection.cursor() as cursor:
         cursor.execute(_MEND, {"owner": owner_id, "line": line_id})
+
+
+def move(job_ids: Sequence[UUID], *, owner_id: UUID, source: int, target: int) -> int:
+    """Let waiting jobs of an owner wait in another line, in their order; gives how many still waited.
+
+    In one transaction, under the locks of both lanes.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        for line in sorted((source, target)):
+            lock(owner_id, line)
+        cursor.execute(_READMIT, [owner_id, target])
+        cursor.execute(
+            _MOVE,
+            {"jobs": list(job_ids), "owner": owner_id, "source": source, "target": target},
+        )
+        moved = int(cursor.rowcount)
+        mend(owner_id, source)
+        mend(owner_id, target)
+    return moved

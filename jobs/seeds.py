@@ -2,7 +2,10 @@
 
 from typing import Any, Final
 
-from jobs.models import Line, Pool, Tier
+from django.db import transaction
+
+from jobs import kinds
+from jobs.models import Pool, Tier
 
 TIERS: Final[tuple[dict[str, Any], ...]] = (
     {
@@ -85,10 +88,11 @@ def add_tiers() -> None:
         Tier.objects.get_or_create(name=values["name"], defaults=values)
 
 
+@transaction.atomic
 def add_preview_pool() -> None:
-    """Create the built-in preview backend's pool, its lines and the tiers, where missing."""
+    """Create the built-in preview backend's pool, its kinds and the tiers, where missing."""
     add_tiers()
-    pool, _ = Pool.objects.get_or_create(
+    Pool.objects.get_or_create(
         name="preview",
         defaults={
             "driver": "preview",
@@ -99,16 +103,4 @@ def add_preview_pool() -> None:
             "credits_per_second": 1,
         },
     )
-    add_lines(pool)
-
-
-def add_lines(pool: Pool) -> None:
-    """Create the lines of every tier for the models of a pool."""
-    Line.objects.bulk_create(
-        [
-            Line(tier=tier, kind=model)
-            for tier in Tier.objects.order_by("rank")
-            for model in pool.model_names
-        ],
-        ignore_conflicts=True,
-    )
+    kinds.settle()

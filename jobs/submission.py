@@ -54,7 +54,7 @@ with room as materialized (
     select a.owner_id, a.tier_id, line.id as line_id
     from account a
     join tier t on t.name = a.tier_id
-    join line on line.tier_id = a.tier_id and line.kind = %(model)s
+    join line on line.tier_id = a.tier_id and line.kind = %(kind)s
     where a.owner_id = %(owner)s and a.balance >= %(credits)s
         and (t.queued_limit is null or a.live_count < t.queued_limit + /*running*/)
     for no key update of a
@@ -134,7 +134,7 @@ def submit(
         return Accepted(job_id=earlier.job_id, is_replay=True, seconds_ago=earlier.seconds_ago)
     if has_room:
         raise AssertionError("A submission found room and was neither entered nor a replay.")
-    if ledger.grant_months(limit=1, owner_id=owner_id):
+    if ledger.grant_months([owner_id], limit=1):
         return submit(request, owner_id=owner_id, claim=claim, retry_of=retry_of)
     raise _refusal(request, owner_id=owner_id)
 
@@ -224,6 +224,7 @@ def _execute(
                 "fingerprint": request.fingerprint(),
                 "prompt": request.prompt,
                 "model": request.model,
+                "kind": request.kind,
                 "seconds": request.seconds,
                 "size": request.size,
                 "seed": request.seed,

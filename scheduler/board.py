@@ -26,7 +26,8 @@ _BOARD: Final = """
 select json_build_object(
     'now', extract(epoch from now())::float8,
     'pools', (select json_agg(json_build_object(
-            'name', p.name, 'slots', p.slots, 'kinds', p.model_names,
+            'name', p.name, 'slots', p.slots,
+            'kinds', (select json_agg(kind.name) from kind where p.name = any(kind.usable)),
             'paid_reserved', p.paid_reserved, 'floor', coalesce(f.floor, 0),
             'is_careful', p.is_on_probation or p.unanswered >= %(breaks_at)s::int,
             'used', (select json_agg(slot) from lease where pool_id = p.name)))
@@ -188,7 +189,7 @@ def _free(pool: Mapping[str, Any]) -> FreeSlots | None:
 
 def _kinds(pool: Mapping[str, Any]) -> frozenset[str]:
     """Give the kinds of jobs that a pool of the board serves."""
-    return frozenset(pool["kinds"])
+    return frozenset(pool["kinds"] or ())
 
 
 def _is_worth_a_look(

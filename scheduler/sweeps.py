@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from jobs import idempotency, inbox, lanes, ledger, orphans, reconcile, transitions
+from jobs import idempotency, inbox, kinds, lanes, ledger, orphans, reconcile, transitions
 from jobs.errors import JobMissing, TransitionRefused
 from scheduler import run_times
 from scheduler.metrics import REPAIRS
@@ -65,7 +65,9 @@ order by finish_by limit %s
 _DUE: Final = """
 select job.id, job.owner_id, line.id
 from job join account on account.owner_id = job.owner_id
-join line on line.kind = job.model and line.tier_id =
+left join offering on (offering.model, offering.seconds, offering.size)
+    = (job.model, job.seconds, job.size)
+join line on line.kind = coalesce(offering.kind_id, %s) and line.tier_id =
     case when job.tier_id = 'standby' then job.tier_id else account.tier_id end
 where job.state = 'queued' and job.due_at <= now()
 order by job.due_at limit %s
@@ -207,7 +209,7 @@ def expire_waiting() -> int:
 
 def return_due_retries() -> int:
     """Put jobs whose next attempt is due back into their line, at their old place."""
-    rows = _rows(_DUE, [_BATCH])
+    rows = _rows(_DUE, [kinds.NO_POOL, _BATCH])
     for job_id, owner_id, line_id in rows:
         with transaction.atomic(durable=True), connection.cursor() as cursor:
             lanes.lock(owner_id, line_id)

@@ -17,6 +17,8 @@ _TABLE = (
     (tasks.forget_messages, tasks.FORGET_EVERY),
     (tasks.judge_pools, tasks.JUDGE_EVERY),
     (tasks.check_servers, tasks.CHECK_EVERY),
+    (tasks.move_on, tasks.REKIND_EVERY),
+    (tasks.settle_kinds, tasks.SETTLE_EVERY),
     (tasks.stop_orphans, tasks.ORPHANS_EVERY),
 )
 

@@ -5,6 +5,7 @@ from jobs.models.attempt import Attempt, JobTransition, LearnedBy
 from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.inbox import Orphan, WebhookMessage
 from jobs.models.job import Job
+from jobs.models.kind import Kind, Offering
 from jobs.models.lease import Lease
 from jobs.models.ledger import EntryKind, LedgerEntry
 from jobs.models.line import Backlog, Lane, LaneState, Line
@@ -22,6 +23,7 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "JobTransition",
+    "Kind",
     "Lane",
     "LaneState",
     "LateResult",
@@ -30,6 +32,7 @@ __all__ = [
     "LedgerEntry",
     "Line",
     "Node",
+    "Offering",
     "Orphan",
     "Pool",
     "PoolChange",

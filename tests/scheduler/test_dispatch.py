@@ -96,7 +96,10 @@ def test_a_canceled_queue_leaves_no_debt() -> None:
 
     queued(owner)
 
-    assert Lane.objects.get(owner_id=owner.id).tag == Line.objects.get(tier="pro").virtual_time
+    assert (
+        Lane.objects.get(owner_id=owner.id).tag
+        == Line.objects.get(tier="pro", kind="preview").virtual_time
+    )
 
 
 def test_two_dispatchers_cannot_give_the_same_slot() -> None:

@@ -10,10 +10,10 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs import catalog, requests, seeds, submission, transitions
+from jobs import catalog, kinds, requests, seeds, submission, transitions
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.models import Job, Lane, LaneState, Lease, Pool, Tier
+from jobs.models import Job, Kind, Lane, LaneState, Lease, Pool, Tier
 from scheduler import board, dispatch, fairness, invariants, sweeps
 from scheduler.rows import Picked, Snapshot
 from tests.factories import VIDEO
@@ -54,11 +54,11 @@ def _installed() -> Iterator[None]:
     for name, limit in LIMITS.items():
         # A bound of nothing: every head is overdue, so that promotions are drawn too.
         Tier.objects.filter(name=name).update(running_limit=limit, door_bound_seconds=0)
-    for name, kinds in (("a", ["k"]), ("b", ["k", "l"])):
-        pool = Pool.objects.create(
-            name=name, driver="preview", slots=2, model_names=kinds, seconds=[4], sizes=["854x480"]
+    for name, models in (("a", ["k"]), ("b", ["k", "l"])):
+        Pool.objects.create(
+            name=name, driver="preview", slots=2, model_names=models, seconds=[4], sizes=["854x480"]
         )
-        seeds.add_lines(pool)
+    kinds.settle()
     for number, tier in TIER_OF.items():
         User.objects.create_user(f"{number}@example.com", None, tier=tier, id=UUID(int=number))
     catalog.forget()
@@ -151,7 +151,7 @@ def test_slots_and_limits_hold_and_lanes_say_so(moves: list[tuple]) -> None:  # 
         kind
         for pool in Pool.objects.all()
         if Lease.objects.filter(pool=pool).count() < pool.slots
-        for kind in pool.model_names
+        for kind in Kind.objects.filter(usable__contains=[pool.name]).values_list("name", flat=True)
     }
     for lane in Lane.objects.select_related("line"):
         has_room = running[lane.owner_id] < LIMITS[lane.line.tier_id]
