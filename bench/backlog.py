@@ -77,7 +77,9 @@ def fill(owners: list[uuid.UUID], count: int, *, among: int) -> None:
     random = Random(2)
     with connection.cursor() as cursor:
         cursor.execute(_EMPTY)
-        cursor.execute("select tier_id, kind, id from line")
+        cursor.execute(
+            "select tier_id, model, line.id from line join offering on offering.kind_id = line.kind"
+        )
         lines = {(tier, kind): number for tier, kind, number in cursor.fetchall()}
         cursor.execute("select owner_id, tier_id from account")
         tiers = dict(cursor.fetchall())

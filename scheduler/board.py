@@ -27,7 +27,7 @@ select json_build_object(
     'now', extract(epoch from now())::float8,
     'pools', (select json_agg(json_build_object(
             'name', p.name, 'slots', p.slots,
-            'kinds', (select json_agg(name) from kind where p.name = any(kind.usable)),
+            'kinds', (select json_agg(kind.name) from kind where p.name = any(kind.usable)),
             'paid_reserved', p.paid_reserved, 'floor', coalesce(f.floor, 0),
             'is_careful', p.is_on_probation or p.unanswered >= %(breaks_at)s::int,
             'used', (select json_agg(slot) from lease where pool_id = p.name)))

@@ -77,4 +77,4 @@ def test_the_standby_grants_when_the_leader_is_killed(
     assert {first, second} == set(dispatchers)
     # What the first one reached is where the second went on.
     assert Share.objects.get().settled > 0
-    assert Line.objects.get(tier="pro").virtual_time > 0
+    assert max(Line.objects.values_list("virtual_time", flat=True)) > 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jobs import catalog, kinds, requests, seeds, submission, transitions
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.models import Job, Lane, LaneState, Lease, Pool, Tier
+from jobs.models import Job, Kind, Lane, LaneState, Lease, Pool, Tier
 from scheduler import board, dispatch, fairness, invariants, sweeps
 from scheduler.rows import Picked, Snapshot
 from tests.factories import VIDEO
@@ -157,7 +157,7 @@ def test_slots_and_limits_hold_and_lanes_say_so(moves: list[tuple]) -> None:  # 
         kind
         for pool in Pool.objects.all()
         if Lease.objects.filter(pool=pool).count() < pool.slots
-        for kind in pool.model_names
+        for kind in Kind.objects.filter(usable__contains=[pool.name]).values_list("name", flat=True)
     }
     for lane in Lane.objects.select_related("line"):
         has_room = running[lane.owner_id] < LIMITS[lane.line.tier_id]

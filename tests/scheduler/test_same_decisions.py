@@ -33,6 +33,8 @@ RULES: dict[str, Rules] = {
 POOLS = (pool("a", slots=7, kinds="k"), pool("b", slots=6, kinds="k l"))
 OWNERS = dict(enumerate(["enterprise", "pro", "free", "free", "pro", "standby"] * 4, start=1))
 STEP = 4.0
+# What both pools can make, and what only one can.
+KINDS = {"k": kinds.name_of(frozenset("ab")), "l": kinds.name_of(frozenset("b"))}
 
 
 @pytest.fixture
@@ -131,10 +133,6 @@ def _install(play: Toy) -> None:
             door_bound_seconds=rules.bound_seconds,
             monthly_credits=1_000_000,
         )
-    Line.objects.all().delete()
-    for line in play.policy.lines.values():
-        makers = frozenset(row.name for row in play.pools.values() if line.kind in row.kinds)
-        Line.objects.create(id=line.number + 1, tier_id=line.tier, kind=kinds.name_of(makers))
     for row in play.pools.values():
         Pool.objects.create(
             name=row.name,
@@ -145,6 +143,9 @@ def _install(play: Toy) -> None:
             sizes=["854x480"],
         )
     kinds.settle()
+    Line.objects.all().delete()
+    for line in play.policy.lines.values():
+        Line.objects.create(id=line.number + 1, tier_id=line.tier, kind=KINDS[line.kind])
     catalog.forget()
     for owner, tier in OWNERS.items():
         User.objects.create_user(f"{owner}@example.com", None, tier=tier, id=UUID(int=owner))
@@ -184,8 +185,9 @@ def test_the_simulator_and_the_dispatcher_decide_alike(both: Both) -> None:
         _step(both, random)
         both.grant()
 
-    for line in play.policy.lines.values():
-        row = Line.objects.get(id=line.number + 1)
+    lines = {f"{line.tier}/{KINDS[line.kind]}": line for line in play.policy.lines.values()}
+    for row in Line.objects.all():
+        line = lines[str(row)]
         assert (row.virtual_time, row.was_promoted) == (line.virtual_time, line.was_promoted)
         for lane in Lane.objects.filter(line=row):
             mirrored = line.lanes[lane.owner_id.int]
