@@ -4,6 +4,7 @@ from jobs.models.account import Account
 from jobs.models.attempt import Attempt, JobTransition, LearnedBy
 from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.inbox import Orphan, WebhookMessage
+from jobs.models.input_image import InputImage
 from jobs.models.job import Job
 from jobs.models.lease import Lease
 from jobs.models.ledger import EntryKind, LedgerEntry
@@ -19,6 +20,7 @@ __all__ = [
     "Cause",
     "EntryKind",
     "IdempotencyKey",
+    "InputImage",
     "Job",
     "JobTransition",
     "Lane",
