@@ -35,7 +35,8 @@ def _is_worth_reading(request: WSGIRequest) -> bool:
     if not (length.isascii() and length.isdigit() and int(length[:20]) <= _LONGEST):
         return False
     # Who waits for "100 Continue" sends nothing before something is read.
-    has_begun = request._read_started  # noqa: SLF001 - Django has no other word for it
+    # Django has no other word for it.
+    has_begun: bool = getattr(request, "_read_started", False)
     return has_begun or "Expect" not in request.headers
 
 
