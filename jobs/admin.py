@@ -216,7 +216,7 @@ class TierAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptabl
 _POOL_FIELDS = (
     "name", "driver", "profile", "url", "slots", "state", "model_names", "seconds", "sizes",
     "credits_per_second", "declared_speed", "paid_reserved", "polls_per_second", "result_hosts",
-    "field_map",
+    "field_map", "image_input", "can_remix",
 )  # fmt: skip
 
 

@@ -25,6 +25,11 @@ class Offer:
     credits_per_second: int
     # Estimated GPU-seconds for one second of 854x480 video.
     speed: float
+    # Whether a video may begin from an image, and whether a finished one can be changed.
+    takes_image: bool = False
+    can_remix: bool = False
+    # Unix seconds since when it is offered as it is.
+    since: int = 0
 
     def sizes_at(self, seconds: int) -> tuple[str, ...]:
         """Give the sizes that can be had at a length."""
@@ -70,6 +75,10 @@ def _read() -> dict[str, Offer]:
             kinds=offered[model],
             credits_per_second=max(pool.credits_per_second for pool in makers),
             speed=min(pool.declared_speed for pool in makers),
+            takes_image=all(pool.image_input for pool in makers),
+            # A server changes only what it made itself, and a job may be granted to any of them.
+            can_remix=all(pool.can_remix and (not pool.url or len(makers) == 1) for pool in makers),
+            since=int(min(pool.state_since for pool in makers).timestamp()),
         )
         for model, makers in gathered.items()
     }

@@ -4,19 +4,30 @@ import json
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import psycopg.errors
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from jobs import door, events, idempotency, lanes, ledger, places, prepared, refusals, requests
+from jobs import (
+    door,
+    events,
+    idempotency,
+    images,
+    lanes,
+    ledger,
+    places,
+    prepared,
+    refusals,
+    requests,
+)
 from jobs.errors import Busy, JobMissing, RetryRefused, StillInProgress
 from jobs.idempotency import Claim
 from jobs.ids import JobId, new_job_id
 from jobs.metrics import SUBMISSIONS
 from jobs.models import Job
-from jobs.requests import STANDBY, VideoRequest
+from jobs.requests import STANDBY, InvalidFields, VideoRequest
 from jobs.states import TERMINAL, JobState
 from notifications import outbox
 
@@ -101,12 +112,12 @@ with line_of as materialized (
     insert into job (id, owner_id, tier_id, state, attempt, failed_count, version, prompt, model,
         seconds, size, seed, estimate, idempotency_key, retry_of, start_by, finish_by,
         credits_reserved, credits_charged, progress, video_url, thumbnail_url, error_code,
-        error_message)
+        error_message, image_digest, remixed_from)
     select %(job)s, owner_id, tier_id, 'queued', 0, 0, 1, %(prompt)s, %(model)s,
         %(seconds)s, %(size)s, %(seed)s, %(estimate)s, %(key)s, %(retry_of)s,
         now() + make_interval(secs => %(start_within)s),
         now() + make_interval(secs => %(finish_within)s),
-        %(credits)s, 0, 0, '', '', '', ''
+        %(credits)s, 0, 0, '', '', '', '', %(image)s, %(remixed_from)s
     from entered
     returning id, owner_id
 ), noted as (
@@ -167,8 +178,9 @@ def submit(
     """Accept a request, or refuse it.
 
     A refusal at the door writes the caller's next place and its ticket, nothing else. A request that its
-    claim knows gives back the earlier job. Raises QuotaExceeded, NoRoom, KeyReused, and when another
-    submission of the account does not end in time StillInProgress or Busy.
+    claim knows gives back the earlier job. Raises QuotaExceeded, NoRoom, KeyReused, when another submission
+    of the account does not end in time StillInProgress or Busy, and InvalidFields when the image of an
+    earlier request is not kept any more.
     """
     for _ in range(_LOOKS):
         try:
@@ -188,14 +200,14 @@ def retry(job_id: UUID, *, owner_id: UUID) -> Accepted:
     Raises JobMissing, InvalidFields when no pool can make it any more, RetryRefused when it has not
     ended or has a video, and what `submit` raises.
     """
-    job = Job.objects.filter(id=job_id, owner_id=owner_id).first()
+    job = Job.objects.owned_by(owner_id).filter(id=job_id).first()
     if job is None:
         raise JobMissing(job_id)
     state = JobState(job.state)
     if state not in TERMINAL or state is JobState.SUCCEEDED:
         raise RetryRefused(job_id=job_id, current=state)
     return submit(
-        requests.read(requests.of_job(job).fields()),
+        _again(requests.of_job(job)),
         owner_id=owner_id,
         claim=Claim.by_retried_job(job_id),
         retry_of=job_id,
@@ -207,7 +219,9 @@ def _take(
 ) -> Accepted | None:
     """Accept, give back the earlier job, or raise the refusal; None when there is room by now."""
     job_id = new_job_id()
-    found = _enter(request, job_id=job_id, owner_id=owner_id, claim=claim, retry_of=retry_of)
+    found = _enter_with_image(
+        request, owner_id=owner_id, job_id=job_id, claim=claim, retry_of=retry_of
+    )
     if found.is_entered:
         SUBMISSIONS.labels(tier=found.tier, outcome="accepted").inc()
         return Accepted(job_id=job_id, is_replay=False)
@@ -227,6 +241,23 @@ def _take(
     return None
 
 
+def _again(earlier: VideoRequest) -> VideoRequest:
+    fields = earlier.fields()
+    return requests.read(fields, remixed_from=fields.pop("remixed_from", None))
+
+
+def _enter_with_image(request: VideoRequest, *, owner_id: UUID, **options: Any) -> _Outcome:
+    """Enter a request and keep its image in one transaction, after the account's lock."""
+    image = request.input_reference
+    if image is None:
+        return _enter(request, owner_id=owner_id, **options)
+    with transaction.atomic():
+        found = _enter(request, owner_id=owner_id, **options)
+        if found.is_entered and not images.keep(image, owner_id=owner_id):
+            raise InvalidFields({images.FIELD: "The image is not kept any more. Send it again."})
+    return found
+
+
 def _enter(
     request: VideoRequest,
     *,
@@ -240,9 +271,11 @@ def _enter(
     )
     # Two claims must both hold or neither: only then is there something to take back.
     has_two = claim.key is not None and claim.content is not None
+    # Within a transaction of the caller's, a broken constraint must not spoil what comes after.
+    has_savepoint = has_two or connection.in_atomic_block
     try:
         if not request.standby:
-            with transaction.atomic() if has_two else nullcontext():
+            with transaction.atomic() if has_savepoint else nullcontext():
                 found = execute(counts_running=False)
                 if has_two and not found.is_entered:
                     transaction.set_rollback(True)
@@ -317,6 +350,8 @@ def _execute(
             "estimate": request.estimate,
             "credits": request.credits,
             "retry_of": retry_of,
+            "image": request.input_reference.digest if request.input_reference else None,
+            "remixed_from": request.remixed_from,
             "event": events.SUBMITTED,
             "payload": json.dumps({"state": "queued", "version": 1}),
         },

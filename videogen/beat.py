@@ -16,6 +16,7 @@ _TABLE = (
     (tasks.forget_keys, tasks.FORGET_EVERY),
     (tasks.shed, tasks.SHED_EVERY),
     (tasks.forget_tickets, tasks.FORGET_EVERY),
+    (tasks.forget_images, tasks.FORGET_EVERY),
     (tasks.forget_messages, tasks.FORGET_EVERY),
     (tasks.judge_pools, tasks.JUDGE_EVERY),
     (tasks.check_servers, tasks.CHECK_EVERY),

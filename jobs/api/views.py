@@ -11,12 +11,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import callers, days, late_results, outlooks, quotes, requests, submission, transitions
+from jobs import (
+    bodies,
+    callers,
+    claims,
+    days,
+    late_results,
+    outlooks,
+    quotes,
+    requests,
+    submission,
+    transitions,
+)
 from jobs.api import representation
-from jobs.idempotency import Claim
+from jobs.bodies import StrictFormParser, StrictJSONParser
 from jobs.ids import JobId
 from jobs.models import Job
-from jobs.requests import InvalidFields, VideoRequest
+from jobs.requests import InvalidFields
 from jobs.shield import submit_wait
 
 _PAGE = 100
@@ -25,13 +36,18 @@ _PAGE = 100
 class Jobs(APIView):
     """POST, GET /api/v1/jobs."""
 
+    parser_classes = (StrictJSONParser, StrictFormParser)
+
     def post(self, request: Request) -> Response:
-        """Submit a request; 202 with the job. `Idempotency-Key` makes it safe to repeat."""
+        """Submit a request; 202 with the job. `Idempotency-Key` makes it safe to repeat.
+
+        A form may carry an image in `input_reference`.
+        """
         if wait := submit_wait(request):
             raise Throttled(wait)
-        wanted = requests.read(_body(request))
+        wanted = requests.read(bodies.fields(request))
         accepted = submission.submit(
-            wanted, owner_id=callers.of(request).owner_id, claim=_claim(request, wanted)
+            wanted, owner_id=callers.of(request).owner_id, claim=claims.of(request, wanted)
         )
         return _accepted(request, accepted)
 
@@ -78,7 +94,7 @@ class Cancellation(APIView):
         transitions.cancel(
             JobId(job_id),
             owner_id=callers.of(request).owner_id,
-            agreed_fee=_max_fee(_body(request)),
+            agreed_fee=_max_fee(bodies.fields(request)),
         )
         row = _row(job_id, owner_id=callers.of(request).owner_id)
         return Response(representation.of(row), status=status.HTTP_202_ACCEPTED)
@@ -99,26 +115,20 @@ class Quotes(APIView):
 
     def post(self, request: Request) -> Response:
         """Say what a request would cost and wait. Takes the body of a submission, and submits nothing."""
-        wanted = requests.read(_body(request))
+        wanted = requests.read(bodies.fields(request))
         quoted = quotes.quote(wanted, owner_id=callers.of(request).owner_id)
         return Response(representation.quote(wanted, quoted))
 
 
 def _accepted(request: Request, accepted: submission.Accepted) -> Response:
-    row = _row(accepted.job_id, owner_id=callers.of(request).owner_id)
+    # Also of a job that was deleted since: a repeated key is answered as it was.
+    row = Job.objects.filter(id=accepted.job_id).values(*representation.FIELDS).get()
     headers = {"Location": f"/api/v1/jobs/{accepted.job_id}"}
     if accepted.is_replay:
         headers["Idempotent-Replayed"] = "true"
     return Response(
         representation.as_submitted(row), status=status.HTTP_202_ACCEPTED, headers=headers
     )
-
-
-def _body(request: Request) -> Mapping[str, Any]:
-    data = request.data
-    if not isinstance(data, Mapping):
-        raise InvalidFields({"body": "Send a JSON object."})
-    return data
 
 
 def _row(job_id: UUID, *, owner_id: UUID) -> dict[str, Any]:
@@ -137,23 +147,3 @@ def _max_fee(data: Mapping[str, Any]) -> int | None:
     if not isinstance(fee, int) or isinstance(fee, bool) or fee < 0:
         raise InvalidFields({"max_fee": "Send a whole number of credits, 0 or more."})
     return fee
-
-
-def _claim(request: Request, wanted: VideoRequest) -> Claim:
-    key = _key(request)
-    # What the OpenAI SDKs send instead of a key: 0 with the first try, then 1, 2, ...
-    count = request.headers.get("X-Stainless-Retry-Count", "")
-    if key is None and count.isascii() and count.isdigit():
-        return Claim.by_retry_count(int(count[:9]), wanted)
-    return Claim.by_key(key)
-
-
-def _key(request: Request) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 0 < len(key) <= requests.KEY_LIMIT or not key.isprintable():
-        raise InvalidFields(
-            {"Idempotency-Key": f"Send 1 to {requests.KEY_LIMIT} printable characters."}
-        )
-    return key

@@ -67,6 +67,7 @@ class FalBackend:
     capabilities = Capabilities(
         runs_in_worker=False,
         can_find=False,
+        image_input="image_url",
         sends_webhooks=True,
         result_hosts=RESULT_HOSTS,
         fields=hosted.FIELDS,
@@ -79,6 +80,8 @@ class FalBackend:
     def submit(self, order: Order) -> Submitted:
         """Queue a request."""
         body = hosted.wish(order, seed=order.seed)
+        if order.image is not None:
+            body[order.site.image_input] = hosted.data_uri(order.image)
         path = f"/{_model(order)}"
         if order.callback_url:
             path += f"?fal_webhook={quote(order.callback_url, safe='')}"

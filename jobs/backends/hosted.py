@@ -1,5 +1,6 @@
 """What hosted services have in common: how they refuse, how they fail, where their videos are."""
 
+import base64
 import json
 import math
 import re
@@ -17,6 +18,7 @@ from jobs.backends.backend import (
     Hint,
     KeyRefused,
     Order,
+    Picture,
     Site,
     Unanswered,
     Video,
@@ -89,6 +91,11 @@ def hint(message_id: str, body: bytes, identify: Callable[[Mapping[str, Any]], s
     if not backend_job_id:
         raise http.unavailable("A true webhook names nothing of ours.")
     return Hint(message_id=message_id, backend_job_id=backend_job_id)
+
+
+def data_uri(picture: Picture) -> str:
+    """Write an image into an address of its own, as inputs of files may be given."""
+    return f"data:{picture.mime};base64,{base64.b64encode(picture.content).decode()}"
 
 
 def create(site: Site, path: str, *, headers: Mapping[str, str], body: object) -> Reply:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from jobs.backends import hosted, http, standard_webhooks
+from jobs.backends import hosted, http, replicate_files, standard_webhooks
 from jobs.backends.backend import (
     BackendError,
     Cancellation,
@@ -79,6 +79,7 @@ class ReplicateBackend:
         profiles=("", "models", "predictions", "deployments"),
         can_find=True,
         asks_many=True,
+        image_input="image",
         sends_webhooks=True,
         result_hosts=RESULT_HOSTS,
         fields=hosted.FIELDS,
@@ -91,14 +92,15 @@ class ReplicateBackend:
     def submit(self, order: Order) -> Submitted:
         """Create a prediction. Without `Prefer` the answer does not wait for it."""
         path, body = _create(order)
+        image = replicate_files.image_input(order, headers=_headers(order.site))
         try:
-            reply = _send(order, path, body, _input(order))
+            reply = _send(order, path, body, _input(order) | image)
         except BackendError as error:
             # A model without a seed refuses ours, for certain; then nothing tells its orders apart but time.
             is_tag = order.seed is None and _names_seed(error, order.site)
             if error.kind is not FailureKind.INVALID_REQUEST or not is_tag:
                 raise
-            reply = _send(order, path, body, hosted.wish(order, seed=None))
+            reply = _send(order, path, body, hosted.wish(order, seed=None) | image)
         found = _id(reply.json() or {})
         if not found:
             raise Unanswered(reply.excerpt())

@@ -5,6 +5,7 @@ from jobs.models.attempt import Attempt, JobTransition, LearnedBy
 from jobs.models.door import Door, Ticket
 from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.inbox import Orphan, WebhookMessage
+from jobs.models.input_image import InputImage
 from jobs.models.job import Job
 from jobs.models.kind import Kind, Offering
 from jobs.models.lease import Lease
@@ -25,6 +26,7 @@ __all__ = [
     "Door",
     "EntryKind",
     "IdempotencyKey",
+    "InputImage",
     "Job",
     "JobTransition",
     "Kind",

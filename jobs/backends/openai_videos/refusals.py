@@ -72,6 +72,11 @@ def size(order: Order) -> str:
     return f"{order.width}x{order.height}"
 
 
+def impossible(message: str) -> BackendError:
+    """Make the failure of an order that is not even sent, because it cannot be made there."""
+    return BackendError(FailureKind.INVALID_REQUEST, message, detail=f"Not sent. {message}")
+
+
 def _impossible(
     profile: Profile, seconds: Iterable[int], sizes: Iterable[str]
 ) -> tuple[str, str] | None:
