@@ -22,6 +22,18 @@ from notifications import outbox
 
 _NO_CLAIM: Final = Claim()
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What a request came from: an ended job, a job to vary, a call with several requests."""
+
+    retry_of: UUID | None = None
+    variation_of: UUID | None = None
+    batch_id: UUID | None = None
+
+
+_OF_ITSELF: Final = Origin()
+
 # `room` locks the account, so that submissions of one owner take turns and limits are exact: PostgreSQL
 # checks its conditions again on the row as the transaction before left it. No row from `room`: refused,
 # nothing written. A row from `room` and none from `entered`: an equal request was there first. The claims
@@ -65,12 +77,12 @@ with room as materialized (
     insert into job (id, owner_id, tier_id, state, attempt, failed_count, version, prompt, model,
         seconds, size, seed, estimate, idempotency_key, retry_of, start_by, finish_by,
         credits_reserved, credits_charged, progress, video_url, thumbnail_url, error_code,
-        error_message)
+        error_message, variation_of, batch_id)
     select %(job)s, owner_id, tier_id, 'queued', 0, 0, 1, %(prompt)s, %(model)s,
         %(seconds)s, %(size)s, %(seed)s, %(estimate)s, %(key)s, %(retry_of)s,
         now() + make_interval(secs => %(start_within)s),
         now() + make_interval(secs => %(finish_within)s),
-        %(credits)s, 0, 0, '', '', '', ''
+        %(credits)s, 0, 0, '', '', '', '', %(variation_of)s, %(batch)s
     from entered
     returning id, owner_id
 ), noted as (
@@ -109,7 +121,7 @@ def submit(
     *,
     owner_id: UUID,
     claim: Claim = _NO_CLAIM,
-    retry_of: UUID | None = None,
+    origin: Origin = _OF_ITSELF,
 ) -> Accepted:
     """Accept a request, or refuse it and write nothing.
 
@@ -119,7 +131,7 @@ def submit(
     job_id = new_job_id()
     try:
         has_room, is_entered, tier = _enter(
-            request, job_id=job_id, owner_id=owner_id, claim=claim, retry_of=retry_of
+            request, job_id=job_id, owner_id=owner_id, claim=claim, origin=origin
         )
     except OperationalError as error:
         if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
@@ -135,7 +147,7 @@ def submit(
     if has_room:
         raise AssertionError("A submission found room and was neither entered nor a replay.")
     if ledger.grant_months(limit=1, owner_id=owner_id):
-        return submit(request, owner_id=owner_id, claim=claim, retry_of=retry_of)
+        return submit(request, owner_id=owner_id, claim=claim, origin=origin)
     raise _refusal(request, owner_id=owner_id)
 
 
@@ -155,7 +167,28 @@ def retry(job_id: UUID, *, owner_id: UUID) -> Accepted:
         requests.read(requests.of_job(job).fields()),
         owner_id=owner_id,
         claim=Claim.by_retried_job(job_id),
-        retry_of=job_id,
+        origin=Origin(retry_of=job_id),
+    )
+
+
+def vary(
+    job_id: UUID, *, owner_id: UUID, seed: int | None = None, claim: Claim = _NO_CLAIM
+) -> Accepted:
+    """Submit a job's request again with another seed, at today's price; without a seed one is chosen.
+
+    With a key the choice is the key's, so that a repeat is the same request. Raises JobMissing,
+    InvalidFields, and what `submit` raises.
+    """
+    job = Job.objects.filter(id=job_id, owner_id=owner_id).first()
+    if job is None:
+        raise JobMissing(job_id)
+    fields = requests.of_job(job).fields()
+    chosen = requests.another_seed(job.seed, of=claim.key, job_id=job_id) if seed is None else seed
+    return submit(
+        requests.read(fields | {"seed": chosen}),
+        owner_id=owner_id,
+        claim=claim,
+        origin=Origin(variation_of=job_id),
     )
 
 
@@ -165,10 +198,10 @@ def _enter(
     job_id: JobId,
     owner_id: UUID,
     claim: Claim,
-    retry_of: UUID | None,
+    origin: Origin,
 ) -> tuple[int, int, str]:
     execute = partial(
-        _execute, request, job_id=job_id, owner_id=owner_id, claim=claim, retry_of=retry_of
+        _execute, request, job_id=job_id, owner_id=owner_id, claim=claim, origin=origin
     )
     # Two claims must both hold or neither: only then is there something to take back.
     has_two = claim.key is not None and claim.content is not None
@@ -200,7 +233,7 @@ def _execute(
     job_id: JobId,
     owner_id: UUID,
     claim: Claim,
-    retry_of: UUID | None,
+    origin: Origin,
     counts_running: bool,
 ) -> tuple[int, int, str]:
     with connection.cursor() as cursor:
@@ -231,13 +264,22 @@ def _execute(
                 "finish_within": request.finish_within,
                 "estimate": request.estimate,
                 "credits": request.credits,
-                "retry_of": retry_of,
+                "retry_of": origin.retry_of,
+                "variation_of": origin.variation_of,
+                "batch": origin.batch_id,
                 "event": events.SUBMITTED,
-                "payload": json.dumps({"state": "queued", "version": 1}),
+                "payload": _told(origin),
             },
         )
         found: tuple[int, int, str] = cursor.fetchone()
     return found
+
+
+def _told(origin: Origin) -> str:
+    payload: dict[str, object] = {"state": "queued", "version": 1}
+    if origin.batch_id:
+        payload["batch_id"] = str(origin.batch_id)
+    return json.dumps(payload)
 
 
 @cache

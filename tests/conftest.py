@@ -33,10 +33,12 @@ def _no_memory_between_tests() -> None:
     from django.core.cache import caches
 
     from jobs import catalog
+    from jobs.api import rate_limits
     from videogen.accounts import keys
 
     catalog.forget()
     keys.forget()
+    rate_limits.forget()
     caches["throttling"].clear()
 
 

@@ -9,6 +9,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from jobs.api import rate_limits
 from jobs.errors import (
     AttemptSuperseded,
     Busy,
@@ -81,9 +82,9 @@ def render(error: Exception, context: Mapping[str, Any]) -> Response | None:
 
 def _refusal(error: JobError, *, status: int) -> Response:
     extra: dict[str, Any] = {}
-    headers = {}
+    headers: dict[str, str] = {}
     if isinstance(error, QuotaExceeded):
-        extra = {"limit": error.limit, "value": error.value}
+        headers, extra = rate_limits.of_refusal(error)
     if (wait := getattr(error, "retry_after_seconds", None)) is not None:
         headers["Retry-After"] = str(wait)
     return _problem(status, code=error.code, detail=str(error), headers=headers, **extra)

@@ -2,6 +2,7 @@
 
 from jobs.models.account import Account
 from jobs.models.attempt import Attempt, JobTransition, LearnedBy
+from jobs.models.batch import Batch
 from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.inbox import Orphan, WebhookMessage
 from jobs.models.job import Job
@@ -16,6 +17,7 @@ __all__ = [
     "Account",
     "Attempt",
     "Backlog",
+    "Batch",
     "Cause",
     "EntryKind",
     "IdempotencyKey",

@@ -1,0 +1,173 @@
+"""An account's limits: each with its value, what is used of it, and when it resets; and their headers.
+
+Headers follow draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy` lists what holds, `RateLimit` says
+what is left of it.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.utils import timezone
+
+from jobs import days
+from jobs.api.representation import stamp
+from jobs.errors import QuotaExceeded
+
+_MINUTE: Final = 60
+_DAY: Final = 86_400
+# A changed plan shows in the policy header within this time, seconds.
+_POLICY_KEPT: Final = 30.0
+_MOST_KEPT: Final = 20_000
+
+_READ: Final = """
+select t.name, t.running_limit, t.queued_limit, t.submissions_per_minute, t.jobs_per_day,
+    t.gpu_seconds_per_day, a.balance, a.held, a.live_count,
+    (select count(*) from lease where lease.owner_id = a.owner_id) as running,
+    (select count(*) from job where job.owner_id = a.owner_id
+        and job.created_at > now() - interval '1 minute') as this_minute,
+    day.jobs as today, day.gpu_seconds
+from account a join tier t on t.name = a.tier_id, lateral (
+    select count(*) as jobs, coalesce(sum(estimate), 0)::float8 as gpu_seconds
+    from job where job.owner_id = a.owner_id and job.created_at >= %s
+) day
+where a.owner_id = %s
+"""
+_POLICY: Final = """
+select t.running_limit, t.queued_limit, t.submissions_per_minute, t.jobs_per_day,
+    t.gpu_seconds_per_day
+from account a join tier t on t.name = a.tier_id where a.owner_id = %s
+"""
+_ROOM: Final = """
+select t.queued_limit, a.live_count
+    - (select count(*) from lease where lease.owner_id = a.owner_id)
+from account a join tier t on t.name = a.tier_id where a.owner_id = %s
+"""
+# Name, unit, seconds of the window (None: what counts is what there is at the moment).
+_KINDS: Final = (
+    ("running", "jobs", None),
+    ("queued", "jobs", None),
+    ("submissions_per_minute", "jobs", _MINUTE),
+    ("jobs_per_day", "jobs", _DAY),
+    ("gpu_seconds_per_day", "gpu-seconds", _DAY),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One limit of a plan. `value` None: the plan has none of this kind."""
+
+    name: str
+    unit: str
+    value: int | None
+    used: float
+    window_seconds: int | None
+    resets_at: datetime | None
+
+    def shown(self) -> dict[str, Any]:
+        """Give it as the API shows it."""
+        left = None if self.value is None else max(0, self.value - self.used)
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "value": self.value,
+            "used": self.used,
+            "left": left,
+            "window_seconds": self.window_seconds,
+            "resets_at": stamp(self.resets_at),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A plan's name, its limits, and credits that can be spent or are held by live jobs."""
+
+    tier: str
+    limits: list[Limit]
+    balance: int
+    held: int
+
+
+def standing(owner_id: UUID, *, zone: ZoneInfo) -> Standing:
+    """Read an account's limits as of now, in one statement; its day is the owner's."""
+    start, end = days.bounds(days.day("today", zone=zone), zone=zone)
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, [start, owner_id])
+        row = cursor.fetchone()
+    values = row[1:6]
+    balance, held, live, running, this_minute, today, gpu_seconds = row[6:]
+    used = (running, live - running, this_minute, today, round(gpu_seconds, 1))
+    resets = (None, None, timezone.now() + timedelta(seconds=_MINUTE), end, end)
+    limits = [
+        Limit(
+            name=name,
+            unit=unit,
+            value=value,
+            used=count,
+            window_seconds=window,
+            resets_at=at.astimezone(UTC) if at else None,
+        )
+        for (name, unit, window), value, count, at in zip(_KINDS, values, used, resets, strict=True)
+    ]
+    return Standing(tier=row[0], limits=limits, balance=balance, held=held)
+
+
+_policies: dict[UUID, tuple[float, str]] = {}
+
+
+def policy(owner_id: UUID) -> str:
+    """Give the `RateLimit-Policy` of an owner's plan, at most half a minute old; empty without limits."""
+    known = _policies.get(owner_id)
+    if known and known[0] > time.monotonic():
+        return known[1]
+    with connection.cursor() as cursor:
+        cursor.execute(_POLICY, [owner_id])
+        values = cursor.fetchone() or ()
+    text = _policy(values)
+    if len(_policies) >= _MOST_KEPT:
+        _policies.clear()
+    _policies[owner_id] = time.monotonic() + _POLICY_KEPT, text
+    return text
+
+
+def forget() -> None:
+    """Read every plan again at its next use."""
+    _policies.clear()
+
+
+def room(owner_id: UUID) -> str:
+    """Give the `RateLimit` header after a submission: the places in line that are left."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ROOM, [owner_id])
+        limit, used = cursor.fetchone()
+    return "" if limit is None else f'"queued";r={max(0, limit - used)}'
+
+
+def of_refusal(error: QuotaExceeded) -> tuple[dict[str, str], dict[str, Any]]:
+    """Give a refusal's headers, and what its problem document says beside the sentence."""
+    wait = error.retry_after_seconds
+    fits_at = None if wait is None else timezone.now() + timedelta(seconds=wait)
+    headers = {"RateLimit": f'"{error.limit}";r=0' + (f";t={wait}" if wait is not None else "")}
+    return headers, {"limit": error.limit, "value": error.value, "fits_at": stamp(fits_at)}
+
+
+def _policy(values: Iterable[int | None]) -> str:
+    return ", ".join(
+        f'"{name}";q={value};qu="{unit}"' + (f";w={window}" if window else "")
+        for (name, unit, window), value in zip(_KINDS, values, strict=False)
+        if value is not None
+    )
+
+
+def shown(found: Standing) -> Mapping[str, Any]:
+    """Give an account's limits and credits as the API shows them."""
+    return {
+        "tier": found.tier,
+        "limits": [limit.shown() for limit in found.limits],
+        "credits": {"balance": found.balance, "held": found.held},
+    }
