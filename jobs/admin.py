@@ -185,6 +185,7 @@ class TierAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptabl
 _POOL_FIELDS = (
     "name", "driver", "profile", "url", "slots", "state", "model_names", "seconds", "sizes",
     "credits_per_second", "declared_speed", "paid_reserved", "polls_per_second", "result_hosts",
+    "image_input", "can_remix",
 )  # fmt: skip
 
 

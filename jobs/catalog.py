@@ -24,6 +24,11 @@ class Offer:
     credits_per_second: int
     # Estimated GPU-seconds for one second of 854x480 video.
     speed: float
+    # Whether a video may begin from an image, and whether a finished one can be changed.
+    takes_image: bool = False
+    can_remix: bool = False
+    # Unix seconds since when it is offered as it is.
+    since: int = 0
 
 
 _cache: tuple[float, dict[str, Offer]] = (float("-inf"), {})
@@ -61,6 +66,10 @@ def _read() -> dict[str, Offer]:
             sizes=tuple(common(pool.sizes for pool in pools)),
             credits_per_second=max(pool.credits_per_second for pool in pools),
             speed=min(pool.declared_speed for pool in pools),
+            takes_image=all(pool.image_input for pool in pools),
+            # A server changes only what it made itself, and a job may be granted to any of them.
+            can_remix=all(pool.can_remix and (not pool.url or len(pools) == 1) for pool in pools),
+            since=int(min(pool.state_since for pool in pools).timestamp()),
         )
         for model, pools in gathered.items()
     }

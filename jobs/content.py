@@ -4,12 +4,14 @@ The web process checks who asks and answers with a short-lived, signed address; 
 made for waiting, fetches from the backend with our key and passes on what comes. Nothing is stored.
 """
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 from uuid import UUID
 
 import httpx
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core import signing
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
@@ -32,6 +34,8 @@ _SALT: Final = "job content"
 _TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
 # What of the backend's answer is passed on.
 _PASSED_ON: Final = ("content-length", "content-range", "accept-ranges", "last-modified", "etag")
+# What `orders.published` makes of a file that only we may fetch.
+_OURS: Final = re.compile(r"/jobs/(?P<job>[0-9a-f-]{36})/videos/(?P<attempt>\d{1,5})", re.ASCII)
 _GONE: Final = "The server that made this video no longer has it."
 
 _ORDER: Final = f"""
@@ -49,9 +53,21 @@ class JobVideo(APIView):
         mine = Job.objects.owned_by(callers.of(request).owner_id)
         if not mine.filter(id=job_id).exists():
             raise Http404
-        ticket = signing.dumps([job_id.hex, attempt], salt=_SALT)
-        stream = http_origin(request) + reverse("job_content", args=[ticket])
+        stream = _stream_address(request, job_id, attempt)
         return HttpResponseRedirect(stream, headers={"Cache-Control": "private, no-store"})
+
+
+def address(request: HttpRequest, video_url: str) -> str:
+    """Give the address at which a video opens without a key, to a caller who may see its job."""
+    found = _OURS.fullmatch(video_url.removeprefix(settings.PUBLIC_URL))
+    if found is None or not video_url.startswith(settings.PUBLIC_URL):
+        return video_url
+    return _stream_address(request, UUID(found["job"]), int(found["attempt"]))
+
+
+def _stream_address(request: HttpRequest, job_id: UUID, attempt: int) -> str:
+    ticket = signing.dumps([job_id.hex, attempt], salt=_SALT)
+    return http_origin(request) + reverse("job_content", args=[ticket])
 
 
 @require_GET

@@ -138,3 +138,58 @@ class Busy(JobError):
 
     def __str__(self) -> str:
         return "This account has too many requests at this moment. Send it again in a second."
+
+
+@dataclass
+class RemixRefused(JobError):
+    """Only a finished video can be changed."""
+
+    job_id: UUID
+    current: str
+    code = "remix_refused"
+
+    def __str__(self) -> str:
+        return f"This video is {self.current}; only a finished one can be changed."
+
+
+@dataclass
+class ContentMissing(JobError):
+    """There is no such file of this video: not yet, not any more, or never."""
+
+    message: str
+    code: str = "content_missing"
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass
+class Unsupported(JobError):
+    """No model here can do this."""
+
+    message: str
+    code = "not_supported"
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass
+class FileTooLarge(JobError):
+    """An uploaded file is beyond its bound, bytes."""
+
+    field: str
+    largest: int
+    code = "too_large"
+
+    def __str__(self) -> str:
+        return f"{self.field} may have {self.largest // 2**20} MB at most."
+
+
+class LengthRequired(JobError):
+    """A body came without saying how long it is."""
+
+    code = "length_required"
+
+    def __str__(self) -> str:
+        return "Send the body with a Content-Length."

@@ -10,7 +10,7 @@ from typing import Final, Self
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from jobs import breakers, late_results, leases, remote, transitions
+from jobs import breakers, late_results, leases, materials, remote, transitions
 from jobs.backends import registry
 from jobs.backends.backend import (
     AsynchronousBackend,
@@ -61,7 +61,8 @@ def run(job_id: JobId, *, attempt: int, worker: str) -> None:
 
 def _generate(order: Order, keeper: "_Keeper") -> str:
     try:
-        video = registry.synchronous(order.site.driver).generate(order, keeper)
+        driver = registry.synchronous(order.site.driver)
+        video = driver.generate(materials.complete(order), keeper)
     except Stopped as stopped:
         return _stopped(order, stopped.reason)
     except BackendError as error:
@@ -77,7 +78,7 @@ def _generate(order: Order, keeper: "_Keeper") -> str:
 
 def _hand_over(order: Order, backend: AsynchronousBackend) -> str:
     try:
-        if remote.hand_over(order, backend):
+        if remote.hand_over(materials.complete(order), backend):
             return "submitted"
     except BackendError as error:
         if error.kind is FailureKind.BACKEND_UNAVAILABLE:

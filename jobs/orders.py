@@ -13,7 +13,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from jobs import sealing
-from jobs.backends.backend import Order, Site, Video
+from jobs.backends.backend import Needs, Order, Site, Video
 from jobs.ids import JobId, OwnerId
 from jobs.models import Pool
 
@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 COLUMNS: Final = """
     j.id, j.owner_id, a.number, j.prompt, j.model, j.seconds, j.size, j.seed,
     p.name, p.driver, p.profile, p.url, p.sealed_key, p.sealed_webhook_secret, p.result_hosts,
-    a.submitted_at, a.backend_job_id, a.handle
+    a.submitted_at, a.backend_job_id, a.handle,
+    p.image_input, j.image_digest, j.remixed_from
 """
 COUNT: Final = COLUMNS.count(",") + 1
 
@@ -53,13 +54,21 @@ def of_row(row: Sequence[Any]) -> Order:
             key=_opened(row[12], pool=row[8]),
             webhook_secret=_opened(row[13], pool=row[8]),
             result_hosts=tuple(row[14]),
+            image_input=row[18],
         ),
         submitted_at=row[15],
         backend_job_id=row[16],
         handle=handle(row[17]),
         callback_url=settings.PUBLIC_URL
         + reverse("backend_webhook_of_attempt", args=[row[8], token(job_id, attempt)]),
+        needs=_needs(row[19], row[20]),
     )
+
+
+def _needs(image_digest: bytes | None, remixed_from: UUID | None) -> Needs | None:
+    if image_digest is None and remixed_from is None:
+        return None
+    return Needs(image_digest=bytes(image_digest or b""), remixed_from=remixed_from)
 
 
 def handle(stored: str | Mapping[str, str]) -> Mapping[str, str]:
@@ -77,6 +86,7 @@ def site_of(pool: Pool) -> Site:
         key=sealing.unseal(pool.sealed_key),
         webhook_secret=sealing.unseal(pool.sealed_webhook_secret),
         result_hosts=tuple(pool.result_hosts),
+        image_input=pool.image_input,
     )
 
 

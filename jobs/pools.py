@@ -20,6 +20,7 @@ from jobs.models import Lease, Pool, PoolChange, PoolState
 _LOGGED: Final = (
     "driver", "profile", "url", "slots", "state", "model_names", "seconds", "sizes",
     "credits_per_second", "paid_reserved", "declared_speed", "result_hosts", "polls_per_second",
+    "image_input", "can_remix",
 )  # fmt: skip
 _SIZE: Final = re.compile(r"[1-9]\d{1,3}x[1-9]\d{1,3}")
 _LARGEST: Final = 10_000
@@ -107,6 +108,7 @@ def check(pool: Pool) -> None:
         )
     if not registry.backend(pool.driver).capabilities.runs_in_worker and not pool.url:
         raise InvalidField("url", f"{pool.driver} needs the address of its server.")
+    _check_abilities(pool)
     _check_offer(pool)
     _check_beside_others(pool)
     try:
@@ -114,6 +116,17 @@ def check(pool: Pool) -> None:
     except ValidationError as error:
         field, texts = next(iter(error.message_dict.items()))
         raise InvalidField(field, " ".join(texts)) from error
+
+
+def _check_abilities(pool: Pool) -> None:
+    """Refuse abilities that the driver does not have."""
+    able = registry.backend(pool.driver).capabilities
+    if pool.image_input and not able.image_input:
+        raise InvalidField("image_input", f"{pool.driver} cannot begin from an image.")
+    if pool.can_remix and not (
+        able.can_remix and (not able.remixing_profiles or pool.profile in able.remixing_profiles)
+    ):
+        raise InvalidField("can_remix", f"{pool.driver} {pool.profile} cannot change a video.")
 
 
 def _check_offer(pool: Pool) -> None:

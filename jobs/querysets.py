@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 class JobQuerySet(models.QuerySet["Job"]):
     def owned_by(self, owner_id: UUID) -> JobQuerySet:
-        """Jobs that this owner submitted."""
-        return self.filter(owner_id=owner_id)
+        """Jobs that this owner submitted, and did not delete."""
+        return self.filter(owner_id=owner_id, hidden_at__isnull=True)
 
     def created_between(self, start: datetime, end: datetime) -> JobQuerySet:
         """Jobs submitted at or after `start` and before `end`."""
@@ -30,6 +30,10 @@ class JobQuerySet(models.QuerySet["Job"]):
     def ended(self) -> JobQuerySet:
         """Jobs in their terminal state."""
         return self.filter(state__in=sorted(TERMINAL))
+
+    def oldest_first(self) -> JobQuerySet:
+        """Order by submission, oldest first."""
+        return self.order_by("created_at", "id")
 
     def newest_first(self) -> JobQuerySet:
         """Order by submission, newest first; the index of an owner's jobs serves it."""

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from jobs import catalog, credit_policy
+from jobs import catalog, credit_policy, images
 from jobs.errors import InvalidField
+from jobs.images import Image
 from jobs.models import Job
 
 # Longer prompts than this are cut by every model that we know.
@@ -21,6 +22,8 @@ _LARGEST_SEED: Final = 2**32 - 1
 _FIELDS: Final = frozenset(
     {"prompt", "model", "seconds", "size", "seed", "start_within", "finish_within"}
 )
+# What a request may have, and most have not.
+_RARE: Final = frozenset({images.FIELD, "remixed_from"})
 _SIZE_FACTOR: Final = 854 * 480
 DEFAULT_SECONDS: Final = 4
 # A deadline is at least this and at most a week ahead, seconds.
@@ -40,30 +43,41 @@ class VideoRequest:
     # The job expires when it has not started, or not finished, so many seconds after its submission.
     start_within: int | None = None
     finish_within: int | None = None
+    # The image that it begins from.
+    input_reference: Image | None = None
+    # The finished job whose video it changes; only we name it, no caller's field does.
+    remixed_from: UUID | None = None
     credits: int
     estimate: float
 
     def fields(self) -> dict[str, Any]:
         """Give what the caller asked for, as `read` takes it."""
-        return {name: getattr(self, name) for name in _FIELDS}
+        rare = {name: getattr(self, name) for name in _RARE}
+        return {name: getattr(self, name) for name in _FIELDS} | {
+            name: value for name, value in rare.items() if value is not None
+        }
 
     def fingerprint(self) -> bytes:
         """Digest the parsed fields, so that an equal request is known whatever its encoding."""
-        return hashlib.sha256(json.dumps(self.fields(), sort_keys=True).encode()).digest()
+        fields = json.dumps(self.fields(), sort_keys=True, default=_digestible)
+        return hashlib.sha256(fields.encode()).digest()
 
 
-def read(data: Mapping[str, Any]) -> VideoRequest:
+def read(data: Mapping[str, Any], *, remixed_from: UUID | None = None) -> VideoRequest:
     """Check every field. Raises InvalidFields with all that is wrong."""
     faults: dict[str, str] = {}
-    for name in sorted(set(data) - _FIELDS):
+    for name in sorted(set(data) - _FIELDS - {images.FIELD}):
         faults[str(name)[:64]] = "This field is not known. Remove it."
     prompt = _checked(faults, _prompt, data.get("prompt"))
     offer = _checked(faults, _offer, data.get("model"))
     seed = _checked(faults, _seed, data.get("seed"))
     start_within = _checked(faults, _within, "start_within", data.get("start_within"))
     finish_within = _checked(faults, _within, "finish_within", data.get("finish_within"))
+    image = _checked(faults, images.read, data.get(images.FIELD))
     seconds = size = None
     if offer is not None:
+        _checked(faults, _image_taken, image, offer)
+        _checked(faults, _remix_made, remixed_from, offer)
         seconds = _checked(faults, _seconds, data.get("seconds"), offer)
         size = _checked(faults, _size, data.get("size"), offer)
     if faults or prompt is None or offer is None or seconds is None or size is None:
@@ -77,6 +91,8 @@ def read(data: Mapping[str, Any]) -> VideoRequest:
         seed=seed,
         start_within=start_within,
         finish_within=finish_within,
+        input_reference=image,
+        remixed_from=remixed_from,
         credits=credit_policy.price(
             seconds=seconds,
             width=width,
@@ -106,6 +122,8 @@ def of_job(job: Job) -> VideoRequest:
         seed=job.seed,
         start_within=_after(job, job.start_by),
         finish_within=_after(job, job.finish_by),
+        input_reference=Image(digest=bytes(job.image_digest)) if job.image_digest else None,
+        remixed_from=job.remixed_from,
         credits=job.credits_reserved,
         estimate=job.estimate,
     )
@@ -204,6 +222,22 @@ def _seed(value: object) -> int | None:
     if number is None or not 0 <= number <= _LARGEST_SEED:
         raise InvalidField("seed", f"seed must be a whole number from 0 to {_LARGEST_SEED}.")
     return number
+
+
+def _image_taken(image: Image | None, offer: catalog.Offer) -> None:
+    if image is not None and not offer.takes_image:
+        able = [one.model for one in catalog.offers().values() if one.takes_image]
+        which = f"These do: {', '.join(able)}." if able else "No model here does."
+        raise InvalidField(images.FIELD, f"{offer.model} does not begin from an image. {which}")
+
+
+def _remix_made(source: UUID | None, offer: catalog.Offer) -> None:
+    if source is not None and not offer.can_remix:
+        raise InvalidField("model", f"{offer.model} cannot change a video that it made.")
+
+
+def _digestible(value: Image | UUID) -> str:
+    return value.digest.hex() if isinstance(value, Image) else value.hex
 
 
 def _within(field: str, value: object) -> int | None:

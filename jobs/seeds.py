@@ -78,6 +78,8 @@ def add_preview_pool() -> None:
             "seconds": [2, 4, 8, 12],
             "sizes": ["854x480", "1280x720", "720x1280", "480x854"],
             "credits_per_second": 1,
+            "image_input": "image",
+            "can_remix": True,
         },
     )
     add_lines(pool)

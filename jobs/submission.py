@@ -4,19 +4,19 @@ import json
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg.errors
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from jobs import events, idempotency, ledger, requests
+from jobs import events, idempotency, images, ledger, requests
 from jobs.errors import Busy, JobMissing, QuotaExceeded, RetryRefused, StillInProgress
 from jobs.idempotency import Claim
 from jobs.ids import JobId, new_job_id
 from jobs.metrics import SUBMISSIONS
 from jobs.models import Account, Job
-from jobs.requests import VideoRequest
+from jobs.requests import InvalidFields, VideoRequest
 from jobs.states import TERMINAL, JobState
 from notifications import outbox
 
@@ -77,12 +77,12 @@ with room as materialized (
     insert into job (id, owner_id, tier_id, state, attempt, failed_count, version, prompt, model,
         seconds, size, seed, estimate, idempotency_key, retry_of, start_by, finish_by,
         credits_reserved, credits_charged, progress, video_url, thumbnail_url, error_code,
-        error_message, variation_of, batch_id)
+        error_message, image_digest, remixed_from, variation_of, batch_id)
     select %(job)s, owner_id, tier_id, 'queued', 0, 0, 1, %(prompt)s, %(model)s,
         %(seconds)s, %(size)s, %(seed)s, %(estimate)s, %(key)s, %(retry_of)s,
         now() + make_interval(secs => %(start_within)s),
         now() + make_interval(secs => %(finish_within)s),
-        %(credits)s, 0, 0, '', '', '', '', %(variation_of)s, %(batch)s
+        %(credits)s, 0, 0, '', '', '', '', %(image)s, %(remixed_from)s, %(variation_of)s, %(batch)s
     from entered
     returning id, owner_id
 ), noted as (
@@ -126,11 +126,12 @@ def submit(
     """Accept a request, or refuse it and write nothing.
 
     A request that its claim knows gives back the earlier job. Raises QuotaExceeded, KeyReused, and when
-    another submission of the account does not end in time StillInProgress or Busy.
+    another submission of the account does not end in time StillInProgress or Busy. Raises InvalidFields
+    when the image of an earlier request is not kept any more.
     """
     job_id = new_job_id()
     try:
-        has_room, is_entered, tier = _enter(
+        has_room, is_entered, tier = _enter_with_image(
             request, job_id=job_id, owner_id=owner_id, claim=claim, origin=origin
         )
     except OperationalError as error:
@@ -157,14 +158,14 @@ def retry(job_id: UUID, *, owner_id: UUID) -> Accepted:
     Raises JobMissing, InvalidFields when no pool can make it any more, RetryRefused when it has not
     ended or has a video, and what `submit` raises.
     """
-    job = Job.objects.filter(id=job_id, owner_id=owner_id).first()
+    job = Job.objects.owned_by(owner_id).filter(id=job_id).first()
     if job is None:
         raise JobMissing(job_id)
     state = JobState(job.state)
     if state not in TERMINAL or state is JobState.SUCCEEDED:
         raise RetryRefused(job_id=job_id, current=state)
     return submit(
-        requests.read(requests.of_job(job).fields()),
+        _again(requests.of_job(job)),
         owner_id=owner_id,
         claim=Claim.by_retried_job(job_id),
         origin=Origin(retry_of=job_id),
@@ -179,17 +180,37 @@ def vary(
     With a key the choice is the key's, so that a repeat is the same request. Raises JobMissing,
     InvalidFields, and what `submit` raises.
     """
-    job = Job.objects.filter(id=job_id, owner_id=owner_id).first()
+    job = Job.objects.owned_by(owner_id).filter(id=job_id).first()
     if job is None:
         raise JobMissing(job_id)
     fields = requests.of_job(job).fields()
+    source = fields.pop("remixed_from", None)
     chosen = requests.another_seed(job.seed, of=claim.key, job_id=job_id) if seed is None else seed
     return submit(
-        requests.read(fields | {"seed": chosen}),
+        requests.read(fields | {"seed": chosen}, remixed_from=source),
         owner_id=owner_id,
         claim=claim,
         origin=Origin(variation_of=job_id),
     )
+
+
+def _again(earlier: VideoRequest) -> VideoRequest:
+    fields = earlier.fields()
+    return requests.read(fields, remixed_from=fields.pop("remixed_from", None))
+
+
+def _enter_with_image(
+    request: VideoRequest, *, owner_id: UUID, **options: Any
+) -> tuple[int, int, str]:
+    """Enter a request and keep its image in one transaction, after the account's lock."""
+    image = request.input_reference
+    if image is None:
+        return _enter(request, owner_id=owner_id, **options)
+    with transaction.atomic():
+        found = _enter(request, owner_id=owner_id, **options)
+        if found[1] and not images.keep(image, owner_id=owner_id):
+            raise InvalidFields({images.FIELD: "The image is not kept any more. Send it again."})
+    return found
 
 
 def _enter(
@@ -205,8 +226,10 @@ def _enter(
     )
     # Two claims must both hold or neither: only then is there something to take back.
     has_two = claim.key is not None and claim.content is not None
+    # Within a transaction of the caller's, a broken constraint must not spoil what comes after.
+    has_savepoint = has_two or connection.in_atomic_block
     try:
-        with transaction.atomic() if has_two else nullcontext():
+        with transaction.atomic() if has_savepoint else nullcontext():
             found = execute(counts_running=False)
             if has_two and not found[1]:
                 transaction.set_rollback(True)
@@ -267,6 +290,8 @@ def _execute(
                 "retry_of": origin.retry_of,
                 "variation_of": origin.variation_of,
                 "batch": origin.batch_id,
+                "image": request.input_reference.digest if request.input_reference else None,
+                "remixed_from": request.remixed_from,
                 "event": events.SUBMITTED,
                 "payload": _told(origin),
             },

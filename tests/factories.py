@@ -7,12 +7,12 @@ from uuid import UUID
 from django.db.models import CharField, F, Value
 from django.db.models.functions import Concat, Now
 
-from jobs import leases, requests, seeds, submission, transitions
+from jobs import catalog, leases, requests, seeds, submission, transitions
 from jobs.backends.backend import Video
 from jobs.failures import FailureKind
 from jobs.idempotency import Claim
 from jobs.ids import JobId
-from jobs.models import Attempt, Job, Lease, RunTime
+from jobs.models import Attempt, Job, Lease, Pool, RunTime
 from scheduler import dispatch, sweeps
 from videogen.accounts import keys
 from videogen.accounts.models import User
@@ -138,3 +138,12 @@ def silent(owner: Person) -> Job:
     leases.pick_up(JobId(job.id), attempt=1, worker="gpu.preview@gpu-7")
     expire_lease(job.id)
     return job
+
+
+def preview_pool() -> Pool:
+    return Pool.objects.get(name="preview")
+
+
+def change_preview_pool(**values: object) -> None:
+    Pool.objects.filter(name="preview").update(**values)
+    catalog.forget()

@@ -1,10 +1,11 @@
-"""Answers where no view answered: a problem document for programs, a page for people."""
+"""Answers where no view answered: a problem for programs, a page for people."""
 
-from typing import Any
-
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
+
+from videogen import error_shapes
+from videogen.error_shapes import Problem
 
 _PROGRAMS = ("/api/", "/v1/", "/health/")
 
@@ -27,22 +28,17 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def broken(request: HttpRequest) -> HttpResponse:
     """Answer 500, without the database or the session: they may be what broke."""
     if request.path.startswith(_PROGRAMS):
-        return _problem(500, code="internal_error", detail="A fault on our side. It is reported.")
+        detail = "A fault on our side. It is reported."
+        return _problem(request, 500, code="internal_error", detail=detail)
     return HttpResponse(loader.get_template("500.html").render(), status=500)
 
 
 def _answer(request: HttpRequest, status: int, *, code: str, detail: str) -> HttpResponse:
     if request.path.startswith(_PROGRAMS):
-        return _problem(status, code=code, detail=detail)
+        return _problem(request, status, code=code, detail=detail)
     return render(request, f"{status}.html", status=status)
 
 
-def _problem(status: int, *, code: str, detail: str) -> JsonResponse:
-    body: dict[str, Any] = {
-        "type": f"urn:videogen:problem:{code}",
-        "title": detail,
-        "status": status,
-        "code": code,
-        "detail": detail,
-    }
-    return JsonResponse(body, status=status, content_type="application/problem+json")
+def _problem(request: HttpRequest, status: int, *, code: str, detail: str) -> HttpResponse:
+    problem = Problem(status=status, code=code, detail=detail)
+    return error_shapes.answer(problem, path=request.path)

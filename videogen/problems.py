@@ -1,12 +1,11 @@
-"""Errors as RFC 9457 problem documents: the one table from situations to statuses."""
+"""The one table from situations to answers; `videogen/error_shapes.py` says how each face writes them."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.http import Http404
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions
-from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from jobs.api import rate_limits
@@ -14,110 +13,106 @@ from jobs.errors import (
     AttemptSuperseded,
     Busy,
     CancelFeeChanged,
+    ContentMissing,
+    FileTooLarge,
     JobError,
     JobMissing,
     KeyReused,
+    LengthRequired,
     QuotaExceeded,
+    RemixRefused,
     RetryRefused,
     StillInProgress,
     TransitionRefused,
+    Unsupported,
 )
 from jobs.requests import InvalidFields
+from videogen import error_shapes
+from videogen.error_shapes import Problem
 
 _STATUS: Final[Mapping[type[JobError], int]] = {
     JobMissing: 404,
+    ContentMissing: 404,
     TransitionRefused: 409,
     AttemptSuperseded: 409,
     CancelFeeChanged: 409,
     RetryRefused: 409,
+    RemixRefused: 409,
+    Unsupported: 400,
+    LengthRequired: 411,
+    FileTooLarge: 413,
     KeyReused: 422,
     QuotaExceeded: 429,
     StillInProgress: 409,
     Busy: 503,
 }
-_TITLES: Final = {
-    400: "The request cannot be read",
-    401: "Sign in or send an API key",
-    403: "Not allowed",
-    404: "Not found",
-    405: "This address does not take that method",
-    406: "This address cannot answer in that format",
-    409: "Not possible in the present state",
-    413: "The request is too large",
-    415: "Send JSON",
-    422: "The key was used for another request",
-    429: "Too many for now",
-    503: "Not possible at this moment",
-}
+_TOO_LARGE: Final = "A request may have 64 kB at most."
+_UNREADABLE: Final = "The body cannot be read. Send a JSON object."
+# The framework's own, the special before the general.
+_PLAIN: Final[tuple[tuple[type[Exception], Problem], ...]] = (
+    (
+        RequestDataTooBig,
+        Problem(status=413, code="too_large", detail=_TOO_LARGE, faults={"body": _TOO_LARGE}),
+    ),
+    (
+        SuspiciousOperation,
+        Problem(status=400, code="bad_request", detail="The request cannot be read."),
+    ),
+    (Http404, Problem(status=404, code="not_found", detail="There is no such thing here.")),
+    (PermissionDenied, Problem(status=403, code="not_allowed", detail="You may not do this.")),
+    (
+        exceptions.ParseError,
+        Problem(status=400, code="invalid_json", detail=_UNREADABLE, faults={"body": _UNREADABLE}),
+    ),
+)
 
 
-def render(error: Exception, context: Mapping[str, Any]) -> Response | None:
+def render(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """Answer an error of an API view. None leaves it to Django: a bug, reported and answered 500."""
     set_rollback()
+    problem = of(error)
+    return error_shapes.answer(problem, path=context["request"].path) if problem else None
+
+
+def of(error: Exception) -> Problem | None:
+    """Say what an error is to a caller; None for a bug."""
     match error:
         case InvalidFields():
-            faults = [{"field": name, "message": text} for name, text in error.faults.items()]
-            return _problem(400, code="invalid_request", detail=str(error), errors=faults)
-        case JobError():
-            status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
-            return _refusal(error, status=status)
-        case RequestDataTooBig():
-            return _problem(413, code="too_large", detail="A request may have 64 kB at most.")
-        case Http404():
-            return _problem(404, code="not_found", detail="There is no such thing here.")
-        case PermissionDenied():
-            return _problem(403, code="not_allowed", detail="You may not do this.")
-        case exceptions.ParseError():
-            return _problem(
-                400,
-                code="invalid_json",
-                detail="The body is not valid JSON. Send a JSON object.",
-                errors=[{"field": "body", "message": "Not valid JSON."}],
+            return Problem(
+                status=400, code="invalid_request", detail=str(error), faults=error.faults
             )
-        case exceptions.APIException():
+        case JobError():
+            return _refusal(error)
+        case exceptions.APIException() if not isinstance(error, exceptions.ParseError):
             return _framework(error)
         case _:
-            return None
+            return next((told for kind, told in _PLAIN if isinstance(error, kind)), None)
 
 
-def _refusal(error: JobError, *, status: int) -> Response:
+def _refusal(error: JobError) -> Problem:
     extra: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, QuotaExceeded):
         headers, extra = rate_limits.of_refusal(error)
-    if (wait := getattr(error, "retry_after_seconds", None)) is not None:
-        headers["Retry-After"] = str(wait)
-    return _problem(status, code=error.code, detail=str(error), headers=headers, **extra)
-
-
-def _framework(error: exceptions.APIException) -> Response:
-    headers = {}
-    if scheme := getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = scheme
-    if wait := getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(wait))
-    detail = error.detail if isinstance(error.detail, str) else error.default_detail
-    return _problem(
-        error.status_code, code=str(error.default_code), detail=str(detail), headers=headers
+    faults = {error.field: str(error)} if isinstance(error, FileTooLarge) else {}
+    return Problem(
+        status=next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400),
+        code=error.code,
+        detail=str(error),
+        faults=faults,
+        extra=extra,
+        headers=headers,
+        retry_after=getattr(error, "retry_after_seconds", None),
     )
 
 
-def _problem(
-    status: int,
-    *,
-    code: str,
-    detail: str,
-    headers: Mapping[str, str] | None = None,
-    **extra: Any,
-) -> Response:
-    body = {
-        "type": f"urn:videogen:problem:{code}",
-        "title": _TITLES.get(status, "The request failed"),
-        "status": status,
-        "code": code,
-        "detail": detail,
-        **extra,
-    }
-    return Response(
-        body, status=status, headers=dict(headers or {}), content_type="application/problem+json"
+def _framework(error: exceptions.APIException) -> Problem:
+    detail = error.detail if isinstance(error.detail, str) else error.default_detail
+    wait = getattr(error, "wait", None)
+    return Problem(
+        status=error.status_code,
+        code=str(error.default_code),
+        detail=str(detail),
+        retry_after=int(wait) if wait else None,
+        scheme=getattr(error, "auth_header", None) or "",
     )

@@ -164,6 +164,8 @@ BACKEND_AWAY_SECONDS = env.number("BACKEND_AWAY_SECONDS", 90)
 MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3)
 # The answer of an idempotency key is kept this long: 7 days. Its job refuses a second charge for ever.
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
+# Images that videos begin from are kept this long after their last use and the end of their jobs: 2 days.
+INPUT_IMAGES_KEPT_SECONDS = 2 * 86_400
 # Where generations in our own workers put their files, and how browsers address them.
 PREVIEW_ROOT = DATA_DIR / "previews"
 PREVIEW_URL = f"{PUBLIC_URL}/previews"
@@ -192,6 +194,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Names of models of OpenAI's withdrawn API. Where no pool has one, it means the default model.
+MODELS_OF_OPENAI = env.words("MODELS_OF_OPENAI", "sora-2,sora-2-pro")
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "studio"
 LOGOUT_REDIRECT_URL = "sign_in"
@@ -202,7 +206,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["jobs.bodies.StrictJSONParser"],
     "EXCEPTION_HANDLER": "videogen.problems.render",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/v1/", include("jobs.api.urls")),
     path("api/schema/", contract.Schema.as_view(), name="api_schema"),
     path("api/docs/", contract.Docs.as_view(url_name="api_schema"), name="api_docs"),
+    path("v1/", include("jobs.openai.urls")),
     path("jobs/<uuid:job_id>/videos/<int:attempt>", content.JobVideo.as_view(), name="job_video"),
     path("content/<str:ticket>", content.stream, name="job_content"),
     path("hooks/<slug:pool>", hooks.webhook, name="backend_webhook"),

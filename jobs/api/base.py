@@ -7,12 +7,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import callers, requests
+from jobs import bodies, callers
 from jobs.api import deprecations, rate_limits
 from jobs.requests import InvalidFields
 
@@ -46,25 +45,11 @@ def no_query(request: Request, *known: str) -> None:
 
 def body_of(request: Request, *known: str) -> Mapping[str, Any]:
     """Read a JSON object; with names, one that has no other fields. Raises InvalidFields."""
-    data = request.data
-    if not isinstance(data, Mapping):
-        raise InvalidFields({"body": "Send a JSON object."})
+    data = bodies.fields(request)
     unknown = [str(name)[:64] for name in data if known and name not in known]
     if unknown:
         raise InvalidFields(dict.fromkeys(unknown, "This field is not known. Remove it."))
     return data
-
-
-def key_of(request: Request) -> str | None:
-    """Read the `Idempotency-Key` header. Raises InvalidFields."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 0 < len(key) <= requests.KEY_LIMIT or not key.isprintable():
-        raise InvalidFields(
-            {"Idempotency-Key": f"Send 1 to {requests.KEY_LIMIT} printable characters."}
-        )
-    return key
 
 
 def owner_of(request: Request) -> UUID:

@@ -9,9 +9,9 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs import batches, callers, cancellations, requests
+from jobs import batches, callers, cancellations, claims, requests
 from jobs.api import contract, filters, representation, rows
-from jobs.api.base import View, body_of, key_of, owner_of
+from jobs.api.base import View, body_of, owner_of
 from jobs.api.views import check_flood, fee_of
 from jobs.errors import JobError
 from jobs.models import Job
@@ -28,7 +28,7 @@ class Batches(View):
         check_flood(request)
         wanted = _requests(body_of(request, "jobs").get("jobs"))
         owner_id = owner_of(request)
-        made = batches.submit(wanted, owner_id=owner_id, key=key_of(request))
+        made = batches.submit(wanted, owner_id=owner_id, key=claims.key_of(request))
         ids = [result.accepted.job_id for result in made.results if result.accepted]
         found = rows.many(ids, owner_id=owner_id)
         body = {

@@ -1,5 +1,7 @@
-"""Long polls and server-sent events, in the push process: plain ASGI, because Django's middleware holds a thread
-for as long as its view takes. Who asks is checked by the same views as on the web; then waiting costs memory only.
+"""Long polls and server-sent events, in the push process.
+
+Plain ASGI, because Django's middleware holds a thread for as long as its view takes. Who asks is checked by the
+same views as on the web; then waiting costs memory only.
 """
 
 import asyncio
@@ -23,6 +25,7 @@ from rest_framework.request import Request
 from jobs.api import feeds, rows
 from jobs.api.base import no_query, owner_of
 from jobs.api.sse import Stream
+from jobs.ids import JOB_ID_PATTERN, read_job_id
 from jobs.states import TERMINAL, JobState
 from notifications.hub import Waiter, hub, in_thread
 
@@ -31,7 +34,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 _ROUTES: Final = re.compile(
-    r"/api/v1/(?:events|jobs/(?P<job_id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/(?P<what>wait|events))"
+    rf"/api/v1/(?:events|jobs/(?P<job_id>{JOB_ID_PATTERN})/(?P<what>wait|events))", re.ASCII
 )
 _UNAUTHORIZED: Final = json.dumps(
     {
@@ -149,11 +152,9 @@ def _checked(scope: Scope) -> HttpResponseBase:
     SessionMiddleware(_nothing).process_request(request)
     AuthenticationMiddleware(_nothing).process_request(request)
     match = _ROUTES.fullmatch(scope["path"])
-    job_id, what = (match["job_id"], match["what"]) if match else (None, None)
-    if what == "wait":
-        answer = _Wait.as_view()(request, job_id=UUID(job_id))
-    elif what == "events":
-        answer = _JobEvents.as_view()(request, job_id=UUID(job_id))
+    if match and match["job_id"]:
+        view = _Wait if match["what"] == "wait" else _JobEvents
+        answer = view.as_view()(request, job_id=read_job_id(match["job_id"]))
     else:
         answer = _Events.as_view()(request)
     if hasattr(answer, "render") and not getattr(answer, "is_rendered", True):

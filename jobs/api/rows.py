@@ -33,7 +33,7 @@ left join lateral (
 ) late on true
 """
 _ONE: Final = f"""
-select {_COLUMNS}, {_LATE} from job j {_FROM} where j.id = %s and j.owner_id = %s
+select {_COLUMNS}, {_LATE} from job j {_FROM} where j.id = %s and j.owner_id = %s and (j.hidden_at is null or %s)
 """
 _MANY: Final = f"""
 select {_COLUMNS}, {_LATE} from job j {_FROM} where j.id = any(%s) and j.owner_id = %s
@@ -72,9 +72,9 @@ class Page:
     digest: str
 
 
-def one(job_id: UUID, *, owner_id: UUID) -> dict[str, Any]:
+def one(job_id: UUID, *, owner_id: UUID, also_hidden: bool = False) -> dict[str, Any]:
     """Read one job of an owner. Raises Http404 for anybody else's."""
-    found = _read(_ONE, [job_id, owner_id])
+    found = _read(_ONE, [job_id, owner_id, also_hidden])
     if not found:
         raise Http404
     return found[0]
@@ -159,7 +159,7 @@ def _statement(frame: str, shape: Shape) -> str:
 
 
 def _base(shape: Shape) -> str:
-    parts = ["owner_id = %(owner)s"]
+    parts = ["owner_id = %(owner)s and hidden_at is null"]
     if shape.has_day:
         parts.append("created_at >= %(start)s and created_at < %(end)s")
     if shape.has_batch:

@@ -31,7 +31,7 @@ select
         from ledger_entry where job_id = j.id and kind in ('capture', 'release')) entries),
     (select jsonb_agg(arrived_at order by id) from late_result where job_id = j.id),
     j.state, now()
-from job j where j.id = %s and j.owner_id = %s
+from job j where j.id = %s and j.owner_id = %s and j.hidden_at is null
 """
 _NAMES: Final = {
     JobState.QUEUED: "requeued",

@@ -27,7 +27,7 @@ select
     (select count(*) from notification where owner_id = %(owner)s and read_at is null),
     (select coalesce(jsonb_object_agg(state, jobs), '{}') from (
         select state, count(*) as jobs from job
-        where owner_id = %(owner)s and created_at >= %(start)s and created_at < %(end)s
+        where owner_id = %(owner)s and hidden_at is null and created_at >= %(start)s and created_at < %(end)s
         group by state) by_state),
     (select coalesce(sum(credits_charged), 0) from job
         where owner_id = %(owner)s and created_at >= %(start)s and created_at < %(end)s)

@@ -10,23 +10,23 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs import callers, requests, submission, transitions
+from jobs import bodies, callers, claims, requests, submission, transitions
 from jobs.api import contract, filters, rate_limits, representation, rows, timeline
 from jobs.api.base import (
     View,
     body_of,
     is_known,
-    key_of,
     no_query,
     owner_of,
     tag_of,
     tagged,
     unchanged,
 )
+from jobs.bodies import StrictFormParser, StrictJSONParser
 from jobs.idempotency import Claim
 from jobs.ids import JobId
 from jobs.models import Account
-from jobs.requests import InvalidFields, VideoRequest
+from jobs.requests import InvalidFields
 from jobs.shield import submit_wait
 from jobs.states import JobState
 
@@ -34,13 +34,18 @@ from jobs.states import JobState
 class Jobs(View):
     """POST, GET /api/v1/jobs."""
 
+    parser_classes = (StrictJSONParser, StrictFormParser)
+
     @contract.submit
     def post(self, request: Request) -> Response:
-        """Submit a request; 202 with the job. `Idempotency-Key` makes it safe to repeat."""
+        """Submit a request; 202 with the job. `Idempotency-Key` makes it safe to repeat.
+
+        A form may carry an image in `input_reference`.
+        """
         check_flood(request)
-        wanted = requests.read(body_of(request))
+        wanted = requests.read(bodies.fields(request))
         accepted = submission.submit(
-            wanted, owner_id=owner_of(request), claim=_claim(request, wanted)
+            wanted, owner_id=owner_of(request), claim=claims.of(request, wanted)
         )
         return accepted_answer(request, accepted)
 
@@ -124,7 +129,10 @@ class Variations(View):
         data = body_of(request, "seed")
         seed = requests.seed_of(data.get("seed"))
         accepted = submission.vary(
-            job_id, owner_id=owner_of(request), seed=seed, claim=Claim.by_key(key_of(request))
+            job_id,
+            owner_id=owner_of(request),
+            seed=seed,
+            claim=Claim.by_key(claims.key_of(request)),
         )
         return accepted_answer(request, accepted)
 
@@ -145,7 +153,7 @@ class Quotes(View):
     @contract.quote
     def post(self, request: Request) -> Response:
         """Say what a request would cost. Takes the body of a submission, and submits nothing."""
-        wanted = requests.read(body_of(request))
+        wanted = requests.read(bodies.fields(request))
         account = Account.objects.get(owner_id=owner_of(request))
         return Response(representation.quote(wanted, balance=account.balance))
 
@@ -159,7 +167,8 @@ def check_flood(request: Request) -> None:
 def accepted_answer(request: Request, accepted: submission.Accepted) -> Response:
     """Answer a submission: 202, where the job is, what room is left."""
     owner_id = owner_of(request)
-    row = rows.one(accepted.job_id, owner_id=owner_id)
+    # Also of a job that was deleted since: a repeated key is answered as it was.
+    row = rows.one(accepted.job_id, owner_id=owner_id, also_hidden=True)
     headers = {"Location": f"/api/v1/jobs/{accepted.job_id}"}
     if accepted.is_replay:
         headers["Idempotent-Replayed"] = "true"
@@ -209,12 +218,3 @@ def fee_of(fee: object) -> int | None:
 
 def _version_tag(question: tuple[object, ...], digest: str) -> str:
     return f'"v{tag_of(question, digest)[1:]}'
-
-
-def _claim(request: Request, wanted: VideoRequest) -> Claim:
-    key = key_of(request)
-    # What the OpenAI SDKs send instead of a key: 0 with the first try, then 1, 2, ...
-    count = request.headers.get("X-Stainless-Retry-Count", "")
-    if key is None and count.isascii() and count.isdigit():
-        return Claim.by_retry_count(int(count[:9]), wanted)
-    return Claim.by_key(key)

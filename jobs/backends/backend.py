@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeGuard
+from uuid import UUID
 
 from jobs.failures import FailureKind
 from jobs.ids import JobId, OwnerId
@@ -29,6 +30,41 @@ class Site:
     webhook_secret: str = field(default="", repr=False)
     # Hosts that a finished video's address may be on, beside the server's own; "*.example.com" for any below.
     result_hosts: tuple[str, ...] = ()
+    # The server's name for an image to begin from; empty where it takes none.
+    image_input: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An image that a video begins from: JPEG, PNG or WebP."""
+
+    content: bytes = field(repr=False)
+    mime: str
+
+    @property
+    def file_name(self) -> str:
+        """Name it as its type asks."""
+        return f"image.{self.mime.rpartition('/')[2]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The finished video that an order changes: where it was made, and as what."""
+
+    pool: str
+    backend_job_id: str
+    # Of the video at the beginning of a chain of changes.
+    prompt: str
+    seed: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What an order is made with beside its row; read only where it is made (`jobs/materials.py`)."""
+
+    # SHA-256 of an image; empty for none.
+    image_digest: bytes = b""
+    remixed_from: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +89,9 @@ class Order:
     handle: Mapping[str, str] = field(default_factory=dict)
     # Where webhooks about this attempt shall come; "" when we have no public address.
     callback_url: str = ""
+    needs: Needs | None = None
+    image: Picture | None = None
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +247,11 @@ class Capabilities:
     can_find: bool = False
     # `look_at_many` costs one request for up to a hundred orders.
     asks_many: bool = False
+    # The usual name of the input that takes an image; empty where no image can be given.
+    image_input: str = ""
+    # A finished video can be changed by a new prompt; with names, by servers of these profiles only.
+    can_remix: bool = False
+    remixing_profiles: tuple[str, ...] = ()
     # Webhooks about each attempt come to `Order.callback_url`, or to one address set at the server.
     sends_webhooks: bool = False
 

@@ -16,12 +16,45 @@ STILL_AT: Final = 0.4
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 
 
+class Sheet:
+    """Pictures from the whole length of a clip, side by side in one."""
+
+    columns, rows, width = 4, 3, 240
+
+    def __init__(self, total: int) -> None:
+        """Expect `total` pictures."""
+        count = self.columns * self.rows
+        self._wanted = {at * total // count: at for at in range(count)}
+        self._image: Image.Image | None = None
+
+    def add(self, number: int, image: Image.Image) -> None:
+        """Take picture `number` in, if it is one of those that are shown."""
+        if (at := self._wanted.get(number)) is None:
+            return
+        height = max(1, round(self.width * image.height / image.width))
+        if self._image is None:
+            self._image = Image.new("RGB", (self.columns * self.width, self.rows * height))
+        small = image.convert("RGB").resize((self.width, height), Image.Resampling.BILINEAR)
+        place = (at % self.columns * self.width, at // self.columns * height)
+        self._image.paste(small, place)
+
+    def save(self, path: Path) -> None:
+        """Write the sheet as WebP."""
+        if self._image is not None:
+            self._image.save(path, "WEBP", quality=80)
+
+
+def sheet_of(still: Path) -> Path:
+    """Say where the sheet of a clip is, beside its still."""
+    return still.with_name(f"{still.stem}-sheet.webp")
+
+
 class ClipFiles:
-    """The clip and its still: both appear when both are whole, or nothing stays behind."""
+    """The clip, its still and its sheet: all appear when all are whole, or nothing stays behind."""
 
     def __init__(self, clip: Path, still: Path) -> None:
-        self._ends = (clip, still)
-        self.clip, self.still = self._parts = tuple(
+        self._ends = (clip, still, sheet_of(still))
+        self.clip, self.still, self.sheet = self._parts = tuple(
             path.with_name(f"{path.name}.part") for path in self._ends
         )
         self._leftovers: tuple[Path, ...] = self._parts
@@ -38,9 +71,10 @@ class ClipFiles:
         """Refuse a folder that cannot be written before the work, not after it. Raises OSError."""
         self.clip.touch()
         self.still.touch()
+        self.sheet.touch()
 
     def publish(self) -> int:
-        """Give both files their names, and say how many bytes the clip has."""
+        """Give all files their names, and say how many bytes the clip has."""
         self._leftovers = self._parts + self._ends
         for part, end in reversed(list(zip(self._parts, self._ends, strict=True))):
             part.replace(end)
@@ -49,6 +83,10 @@ class ClipFiles:
     def keep(self) -> None:
         """Leave the files where they are: somebody knows of them."""
         self._leftovers = self._parts
+
+    def save_sheet(self, sheet: Sheet) -> None:
+        """Write the sheet."""
+        sheet.save(self.sheet)
 
     def save_still(self, image: Image.Image) -> None:
         """Write the still in the format that its name tells."""

@@ -54,7 +54,9 @@ _OWNERS_CODES: Final = frozenset({"bad_request", "value_error", "invalid_input"}
 class FalBackend:
     """Queues requests. `Order.model` is the app, such as fal-ai/wan/v2.2-a14b/text-to-video."""
 
-    capabilities = Capabilities(runs_in_worker=False, can_find=False, sends_webhooks=True)
+    capabilities = Capabilities(
+        runs_in_worker=False, can_find=False, image_input="image_url", sends_webhooks=True
+    )
 
     def __init__(self) -> None:
         self._signatures = FalSignatures()
@@ -64,6 +66,8 @@ class FalBackend:
         body = hosted.wish(order)
         if order.seed is not None:
             body["seed"] = order.seed
+        if order.image is not None:
+            body[order.site.image_input] = hosted.data_uri(order.image)
         path = f"/{_model(order)}"
         if order.callback_url:
             path += f"?fal_webhook={quote(order.callback_url, safe='')}"

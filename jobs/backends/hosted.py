@@ -1,5 +1,6 @@
 """What hosted services have in common: how they refuse, how they fail, where their videos are."""
 
+import base64
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from jobs.backends.backend import (
     Failed,
     Finished,
     Order,
+    Picture,
     Site,
     Unanswered,
     Video,
@@ -51,6 +53,11 @@ def wish(order: Order) -> dict[str, Any]:
         "aspect_ratio": min(_RATIOS, key=lambda name: abs(_RATIOS[name] - shape)),
         "resolution": f"{min(order.width, order.height)}p",
     }
+
+
+def data_uri(picture: Picture) -> str:
+    """Write an image into an address of its own, as inputs of files may be given."""
+    return f"data:{picture.mime};base64,{base64.b64encode(picture.content).decode()}"
 
 
 def create(site: Site, path: str, *, headers: Mapping[str, str], body: object) -> Reply:

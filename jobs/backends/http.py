@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from jobs.backends.backend import BackendError, Site
+from jobs.backends.backend import BackendError, Picture, Site
 from jobs.backends.deadline import Network, within
 from jobs.failures import FailureKind
 
@@ -87,19 +87,22 @@ def call(
     *,
     headers: Mapping[str, str] | None = None,
     form: Mapping[str, str] | None = None,
+    files: Mapping[str, Picture] | None = None,
     body: object = None,
     seconds: float = _CALL_SECONDS,
 ) -> Reply:
     """Send one request and read its answer; `path` is appended to the site's address, or is one of its own.
 
-    `form` is sent as multipart/form-data, `body` as JSON. Redirects are not followed. After `seconds` the
+    `form` and `files` are sent as multipart/form-data, `body` as JSON. Redirects are not followed. After `seconds` the
     call ends, whatever the server does. Raises NoAnswer.
     """
     url = path if path.startswith(("http://", "https://")) else f"{site.url.rstrip('/')}{path}"
     options: dict[str, Any] = {"headers": dict(headers or {})}
-    if form is not None:
+    if form is not None or files:
         # A part without a file name is a text field, as the OpenAI SDK sends it.
-        options["files"] = [(name, (None, value)) for name, value in form.items()]
+        parts: list[tuple[str, Any]] = [(name, (None, text)) for name, text in (form or {}).items()]
+        parts += [(name, (p.file_name, p.content, p.mime)) for name, p in (files or {}).items()]
+        options["files"] = parts
     elif body is not None:
         options["json"] = body
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from django.conf import settings
 
 from jobs.backends.backend import Finished, Gone, Order, Sighting, Video
+from jobs.backends.clips import sheet_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,15 @@ def video(order: Order) -> Video:
         url=f"{settings.PREVIEW_URL}/{name}.mp4",
         thumbnail_url=f"{settings.PREVIEW_URL}/{name}.webp",
     )
+
+
+def sheet_url(video_url: str) -> str:
+    """Address the sheet of a clip that lies here; empty for any other video."""
+    name = video_url.removeprefix(f"{settings.PREVIEW_URL}/")
+    if name == video_url or "/" in name:
+        return ""
+    sheet = sheet_of(settings.PREVIEW_ROOT / name)
+    return f"{settings.PREVIEW_URL}/{sheet.name}" if sheet.is_file() else ""
 
 
 def look(order: Order) -> Sighting:

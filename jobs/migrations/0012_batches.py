@@ -9,7 +9,7 @@ import jobs.ids
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0006_backends'),
+        ('jobs', '0009_input_images'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

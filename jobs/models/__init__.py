@@ -5,6 +5,7 @@ from jobs.models.attempt import Attempt, JobTransition, LearnedBy
 from jobs.models.batch import Batch
 from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.inbox import Orphan, WebhookMessage
+from jobs.models.input_image import InputImage
 from jobs.models.job import Job
 from jobs.models.lease import Lease
 from jobs.models.ledger import EntryKind, LedgerEntry
@@ -21,6 +22,7 @@ __all__ = [
     "Cause",
     "EntryKind",
     "IdempotencyKey",
+    "InputImage",
     "Job",
     "JobTransition",
     "Lane",

@@ -35,6 +35,11 @@ class Job(models.Model):
     # Estimated GPU-seconds; what fairness charges at the grant and corrects at the finish.
     estimate = models.FloatField()
 
+    # SHA-256 of the image that it begins from, which is in `input_image`.
+    image_digest = models.BinaryField(null=True, max_length=32)
+    # The job whose video this one changes.
+    remixed_from = models.UUIDField(null=True)
+
     # Kept for ever: a key never charges twice, even after its stored answer is gone.
     idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001 - empty is a key too
     retry_of = models.UUIDField(null=True)
@@ -53,6 +58,8 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
+    # Since when its owner does not want to see it any more; only what ended is hidden.
+    hidden_at = models.DateTimeField(null=True)
     # What the owner was told that the cancel costs, when it was asked for.
     cancel_fee = models.PositiveIntegerField(null=True)
     # The job expires when it has not started, or not finished, by then.
@@ -93,6 +100,11 @@ class Job(models.Model):
                 name="job_due", fields=["due_at"], condition=Q(state="queued", due_at__isnull=False)
             ),
             models.Index(
+                name="job_of_image",
+                fields=["owner", "image_digest"],
+                condition=Q(image_digest__isnull=False),
+            ),
+            models.Index(
                 name="job_start_by",
                 fields=["start_by"],
                 condition=Q(state="queued", start_by__isnull=False),
@@ -104,6 +116,10 @@ class Job(models.Model):
             ),
         ]
         constraints = [
+            models.CheckConstraint(
+                name="job_hidden_after_end",
+                condition=Q(hidden_at__isnull=True) | Q(finished_at__isnull=False),
+            ),
             models.UniqueConstraint(
                 name="job_one_per_key",
                 fields=["owner", "idempotency_key"],

@@ -29,6 +29,10 @@ class Pool(models.Model):
     # Lengths offered, seconds, and frame sizes offered, as WIDTHxHEIGHT.
     seconds = ArrayField(models.PositiveSmallIntegerField())
     sizes = ArrayField(models.CharField(max_length=16))
+    # The backend's own name for an image to begin from; empty where it takes none.
+    image_input = models.CharField(max_length=64, blank=True, default="", db_default="")
+    # It can change a finished video by a new prompt.
+    can_remix = models.BooleanField(default=False, db_default=False)
     credits_per_second = models.PositiveIntegerField(default=1)
     # Slots whose workers take only paid tiers.
     paid_reserved = models.PositiveIntegerField(default=0)

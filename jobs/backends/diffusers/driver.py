@@ -22,7 +22,7 @@ from jobs.backends.backend import (
     Stopped,
     Video,
 )
-from jobs.backends.clips import STILL_AT, ClipFiles, ClipWriter
+from jobs.backends.clips import STILL_AT, ClipFiles, ClipWriter, Sheet
 from jobs.backends.diffusers import shapes
 from jobs.backends.diffusers.gpus import Gpus
 from jobs.backends.diffusers.run import Began, Film, Run
@@ -93,6 +93,7 @@ def _encode(film: Film, files: ClipFiles, control: Control) -> None:
     pictures = film.pictures
     height, width = pictures[0].shape[:2]
     files.save_still(Image.fromarray(pictures[int(len(pictures) * STILL_AT)]))
+    sheet = Sheet(len(pictures))
     with ClipWriter(
         files.clip, width=width, height=height, frame_rate=film.frame_rate, threads=0
     ) as clip:
@@ -100,4 +101,6 @@ def _encode(film: Film, files: ClipFiles, control: Control) -> None:
             if reason := control.stop_reason():
                 raise Stopped(reason)
             clip.add(picture)
+            sheet.add(number, Image.fromarray(picture))
             control.progressed(_MODELS_SHARE + (99 - _MODELS_SHARE) * (number + 1) // len(pictures))
+    files.save_sheet(sheet)

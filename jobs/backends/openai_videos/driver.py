@@ -7,7 +7,7 @@ into an exception without the job.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from jobs.backends import http, standard_webhooks
@@ -60,6 +60,9 @@ class OpenAIVideosBackend:
         profiles=tuple(PROFILES),
         can_find=True,
         asks_many=True,
+        image_input="input_reference",
+        can_remix=True,
+        remixing_profiles=("openai",),
         sends_webhooks=True,
     )
 
@@ -76,9 +79,9 @@ class OpenAIVideosBackend:
             reply = http.call(
                 order.site,
                 "POST",
-                _path(order.site),
+                _create_path(order),
                 headers=_headers(order.site) | {"Idempotency-Key": tag, "X-Client-Request-Id": tag},
-                form=_form(order, kind),
+                **_content(order, kind),
                 seconds=self._patience.create,
             )
         except http.NoAnswer as error:
@@ -240,6 +243,22 @@ class OpenAIVideosBackend:
             return http.call(site, method, path, headers=_headers(site), seconds=patience)
         except http.NoAnswer as error:
             raise http.unavailable(str(error)) from error
+
+
+def _create_path(order: Order) -> str:
+    if order.source is None:
+        return _path(order.site)
+    if order.source.pool != order.site.pool:
+        raise refusals.impossible("The server that made the video which it changes is gone.")
+    return f"{_path(order.site, order.source.backend_job_id)}/remix"
+
+
+def _content(order: Order, kind: Profile) -> dict[str, Any]:
+    if order.source is not None:
+        # The OpenAI API reference, "Remix video": JSON with nothing but the new prompt.
+        return {"body": {"prompt": order.prompt}}
+    files = {order.site.image_input: order.image} if order.image is not None else {}
+    return {"form": _form(order, kind), "files": files}
 
 
 def _form(order: Order, kind: Profile) -> dict[str, str]:

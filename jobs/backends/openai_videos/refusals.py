@@ -55,9 +55,9 @@ def check(order: Order, profile: Profile) -> None:
     """Refuse here what this kind of server never makes. Raises BackendError."""
     if profile.seconds is not None and order.seconds not in profile.seconds:
         lengths = ", ".join(str(one) for one in sorted(profile.seconds))
-        raise _impossible(f"This model makes videos of {lengths} seconds.")
+        raise impossible(f"This model makes videos of {lengths} seconds.")
     if profile.sizes is not None and size(order) not in profile.sizes:
-        raise _impossible(f"This model makes videos of {', '.join(sorted(profile.sizes))}.")
+        raise impossible(f"This model makes videos of {', '.join(sorted(profile.sizes))}.")
 
 
 def size(order: Order) -> str:
@@ -65,7 +65,8 @@ def size(order: Order) -> str:
     return f"{order.width}x{order.height}"
 
 
-def _impossible(message: str) -> BackendError:
+def impossible(message: str) -> BackendError:
+    """Make the failure of an order that is not even sent, because it cannot be made there."""
     return BackendError(FailureKind.INVALID_REQUEST, message, detail=f"Not sent. {message}")
 
 

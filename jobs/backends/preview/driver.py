@@ -1,5 +1,6 @@
 """The built-in preview backend: a renderer process per attempt, at the lowest priority."""
 
+import base64
 import json
 import queue
 import subprocess
@@ -38,13 +39,13 @@ _FAILURES: Final = {
 class PreviewBackend:
     """Renders a labelled procedural clip into a local folder. It is not a model."""
 
-    capabilities = Capabilities(runs_in_worker=True)
+    capabilities = Capabilities(runs_in_worker=True, image_input="image", can_remix=True)
 
     def generate(self, order: Order, control: Control) -> Video:
         """Run the renderer and follow its words. Raises BackendError or Stopped."""
         place = local_files.place(order)
         local_files.make_room()
-        request = {
+        request: dict[str, Any] = {
             "prompt": order.prompt,
             "seed": order.seed,
             "seconds": order.seconds,
@@ -53,6 +54,10 @@ class PreviewBackend:
             "output": str(place.clip),
             "thumbnail": str(place.still),
         }
+        if order.image is not None:
+            request["image"] = base64.b64encode(order.image.content).decode()
+        if order.source is not None:
+            request["scene"] = {"prompt": order.source.prompt, "seed": order.source.seed}
         with _Renderer(request) as renderer:
             self._follow(renderer, control)
         return local_files.video(order)

@@ -10,6 +10,7 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
+import base64
 import contextlib
 import json
 import math
@@ -27,8 +28,9 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from jobs.backends.clips import STILL_AT, ClipFiles, ClipWriter
+from jobs.backends.clips import STILL_AT, ClipFiles, ClipWriter, Sheet
 from jobs.backends.preview.scene import Scene, seed_of
+from jobs.backends.preview.view import BadImage, View
 
 FRAME_RATE: Final = 24
 _SMALLEST, _LARGEST = 128, 1280
@@ -65,6 +67,10 @@ class Request:
     height: int
     output: Path
     thumbnail: Path
+    # The words and the seed of the scene; another video's where that one is changed.
+    scene: str
+    scene_seed: int
+    image: bytes
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -72,14 +78,18 @@ class Request:
         try:
             data: dict[str, Any] = json.loads(text)
             prompt, seed = str(data["prompt"]), data.get("seed")
+            scene = data.get("scene") or {"prompt": prompt, "seed": seed}
             found = cls(
                 prompt=prompt,
-                seed=seed_of(prompt, None if seed is None else int(seed)),
+                seed=_seed(prompt, seed),
                 seconds=float(data["seconds"]),
                 width=int(data["width"]),
                 height=int(data["height"]),
                 output=Path(data["output"]),
                 thumbnail=Path(data["thumbnail"]),
+                scene=str(scene["prompt"]),
+                scene_seed=_seed(str(scene["prompt"]), scene["seed"]),
+                image=base64.b64decode(data.get("image", "")),
             )
         except KeyError as error:
             raise RequestRefused("invalid_request", f"The request lacks {error}.") from None
@@ -101,6 +111,10 @@ class Request:
             )
         if self.thumbnail.suffix.lower() not in {".webp", ".jpg", ".jpeg"}:
             raise RequestRefused("invalid_request", "A thumbnail is a .webp or a .jpg file.")
+
+
+def _seed(prompt: str, seed: Any) -> int:
+    return seed_of(prompt, None if seed is None else int(seed))
 
 
 class _Parent:
@@ -134,6 +148,9 @@ def main() -> int:
     try:
         try:
             _serve(Request.read(sys.stdin.readline()), parent)
+        except BadImage as error:
+            parent.tell(event="failed", code="invalid_request", message=str(error))
+            return 1
         except RequestRefused as refusal:
             parent.tell(event="failed", code=refusal.code, message=refusal.message)
             return 1
@@ -164,9 +181,13 @@ def _serve(request: Request, parent: _Parent) -> None:
 def _render(request: Request, files: ClipFiles, parent: _Parent) -> int:
     scale = min(1.0, math.sqrt(_DRAWN_POINTS / (request.width * request.height)))
     drawn = (round(request.width * scale), round(request.height * scale))
-    scene = Scene(request.prompt, seed=request.seed, size=drawn, seconds=request.seconds)
+    scene = Scene(request.scene, seed=request.scene_seed, size=drawn, seconds=request.seconds)
+    view = View(size=drawn, seconds=request.seconds, image=request.image)
+    if request.scene != request.prompt:
+        view.tint(request.seed)
     finish = _Finish(request)
     total = round(request.seconds * FRAME_RATE)
+    sheet = Sheet(total)
     said_at, said = 0.0, -1
     with ClipWriter(
         files.clip,
@@ -177,7 +198,9 @@ def _render(request: Request, files: ClipFiles, parent: _Parent) -> int:
     ) as clip:
         for number in range(total):
             parent.check()
-            image = finish.apply(scene.frame(number / FRAME_RATE), number, total)
+            picture = view.apply(scene.frame(number / FRAME_RATE), number / FRAME_RATE)
+            image = finish.apply(picture, number, total)
+            sheet.add(number, image)
             if number == int(total * STILL_AT):
                 files.save_still(image)
             clip.add(np.asarray(image))
@@ -187,6 +210,7 @@ def _render(request: Request, files: ClipFiles, parent: _Parent) -> int:
             ):
                 said_at, said = time.monotonic(), percent
                 parent.tell(event="progress", percent=percent)
+    files.save_sheet(sheet)
     return total
 
 

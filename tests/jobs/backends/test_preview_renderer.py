@@ -37,7 +37,7 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     assert process.stdout
     while "progress" not in process.stdout.readline():
         assert process.poll() is None
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".part", ".part"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".part"] * 3
     yield process
     process.kill()
     process.wait()
@@ -56,7 +56,8 @@ def test_a_clip_has_the_size_rate_and_length_that_were_asked_for(tmp_path: Path)
     assert done["frames"] == 36
     assert done["bytes"] == (tmp_path / "clip.mp4").stat().st_size
     assert Image.open(tmp_path / "clip.webp").size == (144, 256)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "clip.webp"]
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert found == ["clip-sheet.webp", "clip.mp4", "clip.webp"]
 
 
 def test_a_browser_can_start_before_the_whole_clip_is_there(tmp_path: Path) -> None:
@@ -191,7 +192,8 @@ def test_a_stop_that_comes_after_done_takes_nothing_away(tmp_path: Path) -> None
         process.terminate()
 
     assert process.wait(5) in {0, -signal.SIGTERM}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "clip.webp"]
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert found == ["clip-sheet.webp", "clip.mp4", "clip.webp"]
 
 
 def test_a_render_that_nobody_reads_ends_by_itself(

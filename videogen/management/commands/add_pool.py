@@ -1,7 +1,7 @@
 """Adds or updates a pool, and tries its server."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from jobs.models import Pool, PoolState
 # What a pool offers when nobody says otherwise.
 _SECONDS = [4, 8, 12]
 _SIZES = ["1280x720", "720x1280"]
+_DRIVERS_OWN = "*"
 
 
 class Command(BaseCommand):
@@ -38,6 +39,15 @@ class Command(BaseCommand):
             "--polls-per-second", type=float, help="questions to the server at most"
         )
         parser.add_argument("--result-hosts", help="hosts that results may be on, or *.host")
+        parser.add_argument(
+            "--image-input",
+            nargs="?",
+            const=_DRIVERS_OWN,
+            help="its models begin from an image; a name where the server's input has an unusual one",
+        )
+        parser.add_argument(
+            "--can-remix", action=BooleanOptionalAction, help="it can change a finished video"
+        )
         parser.add_argument("--key", help="the server's API key; - reads it from standard input")
         parser.add_argument("--key-file", type=Path, help="a file with the key")
         parser.add_argument("--webhook-secret-file", type=Path, help="a file with whsec_...")
@@ -51,6 +61,7 @@ class Command(BaseCommand):
         if not Pool.objects.filter(name=name).exists():
             settings = self._complete(name, settings)
         try:
+            _name_image_input(name, settings)
             is_new = pools.put(name, settings, actor="add_pool")
         except InvalidField as error:
             raise CommandError(f"{error.field}: {error.message} Nothing was changed.") from error
@@ -101,6 +112,8 @@ class Command(BaseCommand):
             "credits_per_second": "credits_per_second",
             "speed": "declared_speed",
             "polls_per_second": "polls_per_second",
+            "image_input": "image_input",
+            "can_remix": "can_remix",
         }
         found = {field: options[name] for name, field in plain.items() if options[name] is not None}
         lists = {"models": "model_names", "sizes": "sizes", "result_hosts": "result_hosts"}
@@ -114,6 +127,16 @@ class Command(BaseCommand):
         if (secret := _secret(None, options["webhook_secret_file"])) is not None:
             found["webhook_secret"] = secret
         return found
+
+
+def _name_image_input(name: str, settings: dict[str, Any]) -> None:
+    """Put the driver's usual name where none was given."""
+    if settings.get("image_input") != _DRIVERS_OWN:
+        return
+    known = Pool.objects.filter(name=name).values_list("driver", flat=True).first()
+    driver = settings.get("driver", known)
+    if driver in registry.drivers():
+        settings["image_input"] = registry.backend(driver).capabilities.image_input or _DRIVERS_OWN
 
 
 def tell(command: BaseCommand, pool: Pool) -> bool:
