@@ -220,6 +220,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PUBLIC": True,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    # A session's cookie is for pages, and its name differs between installations.
+    "AUTHENTICATION_WHITELIST": ["videogen.accounts.authentication.ApiKeyAuthentication"],
     "PREPROCESSING_HOOKS": ["videogen.contract.of_the_native_api"],
     "POSTPROCESSING_HOOKS": ["videogen.contract.with_components"],
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -152,7 +152,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "JobRequest": {
         **an_object(
             "A video to make.",
-            optional=("model", "seconds", "size", "seed", "start_within", "finish_within"),
+            optional=(
+                "model", "seconds", "size", "seed", "start_within", "finish_within", "input_reference",
+            ),  # fmt: skip
             prompt=text(minLength=1, maxLength=requests.PROMPT_LIMIT),
             model=or_null(text("The first of /models without it.")),
             seconds={
@@ -163,6 +165,11 @@ SCHEMAS: Final[dict[str, Schema]] = {
             seed={"type": ["integer", "string", "null"], "description": "A whole number, 32 bits."},
             start_within={"type": ["integer", "string", "null"], **_WITHIN},
             finish_within={"type": ["integer", "string", "null"], **_WITHIN},
+            input_reference={
+                "type": ["string", "object", "null"],
+                "description": "The image that it begins from, as a data URI or an object with"
+                " image_url; in a form, a file.",
+            },
         ),
     },
     "JobPage": an_object(

@@ -122,7 +122,8 @@ class LongPolls(Follower):
         if not waiting:
             self.ended.wait(0.1)
             return
-        job_id = waiting[0]
+        # What was never seen comes first, and is answered at once.
+        job_id = next((one for one in waiting if one not in self.states), waiting[0])
         version = self.states.get(job_id, (0, ""))[0]
         answer = self._http.get(
             f"{self._push}/jobs/{job_id}/wait", params={"version": version, "timeout": 2}
