@@ -8,16 +8,17 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import idle, in_flight, moves, stuck
+from bench import following, idle, in_flight, moves, stuck
 
 _BENCHMARKS = {
+    "following": following.measure,
     "idle": idle.measure,
     "in_flight": in_flight.measure,
     "moves": moves.measure,
     "stuck": stuck.measure,
 }
 # Those that measure the running stack; the others bring servers of their own.
-_ON_THE_STACK = {"idle"}
+_ON_THE_STACK = {"following", "idle"}
 
 
 def main() -> int:
