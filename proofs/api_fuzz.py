@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis import checks as known
+from schemathesis.core.result import Ok, Result
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _CASES: Final = 20_000
@@ -81,7 +82,7 @@ def run(url: str, users: tuple[User, User], *, cases: int, number: int) -> Tally
     """Send so many cases of this number's seed. Raises AssertionError or a Schemathesis failure with the case."""
     document = yaml.safe_load((_ROOT / "docs" / "openapi.yaml").read_text())
     schema = schemathesis.openapi.from_dict(document)
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations = [_readable(found) for found in schema.get_all_operations()]
     tally = Tally()
     chance = random.Random(number)  # noqa: S311 - to repeat a round, not to keep a secret
     with requests.Session() as session:
@@ -89,6 +90,14 @@ def run(url: str, users: tuple[User, User], *, cases: int, number: int) -> Tally
             share = cases // len(operations) + (each < cases % len(operations))
             _fuzz(operation, session, url, users, tally, chance, share=share, number=number)
     return tally
+
+
+def _readable(
+    found: Result[APIOperation[Any, Any, Any, Any], Any],
+) -> APIOperation[Any, Any, Any, Any]:
+    if not isinstance(found, Ok):
+        raise TypeError(f"Schemathesis cannot read a route: {found.err()}")
+    return found.ok()
 
 
 def _fuzz(
@@ -118,20 +127,22 @@ def _fuzz(
             suppress_health_check=list(HealthCheck),
         )
         @given(case=_strategy(operation, mode))
-        def send(case: Case) -> None:
+        def send(case: Case[Any]) -> None:
             _send(case, session, url, users, tally, chance)
 
         send()
 
 
-def _strategy(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode) -> st.SearchStrategy[Case]:
+def _strategy(
+    operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode
+) -> st.SearchStrategy[Case[Any]]:
     made = operation.as_strategy(generation_mode=mode)
     # A route without anything to get wrong has no invalid cases.
     return made if not made.is_empty else operation.as_strategy()
 
 
 def _send(
-    case: Case,
+    case: Case[Any],
     session: requests.Session,
     url: str,
     users: tuple[User, User],

@@ -153,8 +153,14 @@ SCHEMAS: Final[dict[str, Schema]] = {
         **an_object(
             "A video to make.",
             optional=(
-                "model", "seconds", "size", "seed", "start_within", "finish_within", "input_reference",
-            ),  # fmt: skip
+                "model",
+                "seconds",
+                "size",
+                "seed",
+                "start_within",
+                "finish_within",
+                "input_reference",
+            ),
             prompt=text(minLength=1, maxLength=requests.PROMPT_LIMIT),
             model=or_null(text("The first of /models without it.")),
             seconds={

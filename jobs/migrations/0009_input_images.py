@@ -8,7 +8,7 @@ _PREVIEW = "update pool set image_input = 'image', can_remix = true where driver
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("jobs", "0006_backends"),
+        ("jobs", "0009_kinds"),
     ]
 
     operations = [

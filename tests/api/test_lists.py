@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
@@ -16,7 +16,7 @@ from tests.factories import Person, ann, cy, queued, running, succeeded
 pytestmark = pytest.mark.django_db
 
 
-def _created(job_id: object, ago: timedelta) -> None:
+def _created(job_id: UUID, ago: timedelta) -> None:
     Job.objects.filter(id=job_id).update(created_at=timezone.now() - ago)
 
 

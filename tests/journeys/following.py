@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.stack import RunningStack
 
@@ -94,7 +95,7 @@ class Socket(Follower):
     def follow(self) -> None:
         with connect(
             self._socket,
-            origin=self._origin,  # type: ignore[arg-type]  # a plain string is an origin
+            origin=Origin(self._origin),
             additional_headers={"Cookie": self._cookie},
         ) as socket:
             socket.send(json.dumps({"type": "catch_up", "after": self.last}))
