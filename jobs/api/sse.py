@@ -46,8 +46,8 @@ class Stream:
 
     async def run(self) -> None:
         """Write until the client leaves, the job ends, or the caller may not listen any more."""
-        await self._put({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         try:
+            await self._put({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             await self._begin()
             while not self._is_over:
                 messages, has_missed = await self._waiter.take(seconds=HEARTBEAT)
@@ -62,10 +62,10 @@ class Stream:
                     await self._put_text(": still here\n\n")
                 for message in messages:
                     await self._pass_on(message)
+            await self._put({"type": "http.response.body", "body": b""})
         except TimeoutError:
             # It does not read; it may come back with the last number it has.
             return
-        await self._put({"type": "http.response.body", "body": b""})
 
     async def _begin(self) -> None:
         head = await in_thread(feed.head)(self._owner_id)
