@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from jobs import idempotency, inbox, kinds, lanes, ledger, orphans, reconcile, transitions
+from jobs import idempotency, images, inbox, kinds, lanes, ledger, orphans, reconcile, transitions
 from jobs.errors import JobMissing, TransitionRefused
 from scheduler import run_times
 from scheduler.metrics import REPAIRS
@@ -255,6 +255,11 @@ def grant_months() -> int:
 def forget_keys() -> int:
     """Drop the answers of idempotency keys that are older than they are kept for."""
     return idempotency.forget(limit=_BATCH * _BATCHES)
+
+
+def forget_images() -> int:
+    """Remove images that no job begins from any more."""
+    return images.forget(limit=_BATCH)
 
 
 def stop_orphans() -> int:

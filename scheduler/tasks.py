@@ -83,6 +83,12 @@ def forget_keys() -> None:
     _once("forget_keys", FORGET_EVERY, sweeps.forget_keys)
 
 
+@shared_task(name="scheduler.forget_images", ignore_result=True)
+def forget_images() -> None:
+    """Remove images that no job begins from any more."""
+    _once("forget_images", FORGET_EVERY, sweeps.forget_images)
+
+
 @shared_task(name="scheduler.stop_orphans", ignore_result=True)
 def stop_orphans() -> None:
     """Stop work on backends that no attempt owns."""

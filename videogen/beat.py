@@ -14,6 +14,7 @@ _TABLE = (
     (tasks.learn_run_times, tasks.LEARN_EVERY),
     (tasks.grant_months, tasks.GRANT_EVERY),
     (tasks.forget_keys, tasks.FORGET_EVERY),
+    (tasks.forget_images, tasks.FORGET_EVERY),
     (tasks.forget_messages, tasks.FORGET_EVERY),
     (tasks.judge_pools, tasks.JUDGE_EVERY),
     (tasks.check_servers, tasks.CHECK_EVERY),

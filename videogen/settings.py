@@ -207,6 +207,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["jobs.bodies.StrictJSONParser"],
+    # OPTIONS describes nothing: it is refused like any verb that is not there.
+    "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "videogen.problems.render",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

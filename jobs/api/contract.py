@@ -6,8 +6,8 @@ from typing import Any, Final, TypeVar
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from jobs import batches, cancellations
-from jobs.api.components import ID, a_list, an_object, ref, text, whole
 from jobs.api.filters import DEFAULT_LIMIT, LARGEST_LIMIT, TEXT_LIMIT
+from jobs.api.shapes import ID, a_list, an_object, ref, text, whole
 from jobs.requests import KEY_LIMIT
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from jobs.backends import hosted, http, standard_webhooks
+from jobs.backends import hosted, http, replicate_files, standard_webhooks
 from jobs.backends.backend import (
     BackendError,
     Cancellation,
@@ -45,9 +45,6 @@ _KEPT: Final = timedelta(hours=1)
 _SKEW: Final = timedelta(minutes=2)
 # Pages of a hundred that a search reads at most.
 _PAGES: Final = 20
-# Bytes of an image that an input may carry itself (its "Input files"); and the time for an upload.
-_LARGEST_WITHIN: Final = 256 * 1000
-_UPLOAD_SECONDS: Final = 30.0
 _PREDICTIONS: Final = "/v1/predictions"
 _ID: Final = re.compile(r"[\w-]{1,100}", re.ASCII)
 _VERSION: Final = re.compile(r"(?:[\w./-]+:)?([0-9a-f]{64})", re.ASCII)
@@ -81,7 +78,7 @@ class ReplicateBackend:
     def submit(self, order: Order) -> Submitted:
         """Create a prediction. Without `Prefer` the answer does not wait for it."""
         path, body = _create(order)
-        image = _image(order)
+        image = replicate_files.image_input(order, headers=_headers(order.site))
         try:
             reply = _send(order, path, body, _input(order) | image)
         except BackendError as error:
@@ -217,31 +214,6 @@ def _input(order: Order) -> dict[str, Any]:
     name = f"{order.job_id} {order.attempt}".encode()
     tag = int.from_bytes(hashlib.sha256(name).digest()[:4], "big") >> 1
     return {**hosted.wish(order), "seed": tag if order.seed is None else order.seed}
-
-
-def _image(order: Order) -> dict[str, str]:
-    """Give the input of an image: a small one within the order, another as a file of theirs."""
-    if order.image is None:
-        return {}
-    if len(order.image.content) <= _LARGEST_WITHIN:
-        return {order.site.image_input: hosted.data_uri(order.image)}
-    # A file that is uploaded twice costs nothing, so that a lost answer may be asked for again.
-    try:
-        reply = http.call(
-            order.site,
-            "POST",
-            "/v1/files",
-            headers=_headers(order.site),
-            files={"content": order.image},
-            seconds=_UPLOAD_SECONDS,
-        )
-    except http.NoAnswer as error:
-        raise http.unavailable(str(error)) from error
-    urls = (reply.json() or {}).get("urls")
-    url = urls.get("get") if isinstance(urls, dict) else None
-    if not reply.is_ok or not isinstance(url, str) or not hosted.is_on_site(url, order.site):
-        raise hosted.unusable(reply)
-    return {order.site.image_input: url}
 
 
 def _headers(site: Site) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """What every view of the OpenAI face has in common."""
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 from django.http import HttpResponse
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from jobs.bodies import StrictFormParser, StrictJSONParser
@@ -34,10 +36,12 @@ class AnyAccept(BaseContentNegotiation):
 class Face(APIView):
     """Takes JSON and forms, answers JSON. Who calls is told by an API key alone: cookies are for pages."""
 
+    # The settings name keys first, and sessions after them.
+    authentication_classes = cast(
+        "Sequence[type[BaseAuthentication]]", api_settings.DEFAULT_AUTHENTICATION_CLASSES[:1]
+    )
     parser_classes = (StrictJSONParser, StrictFormParser)
     content_negotiation_class = AnyAccept
-    # OPTIONS describes nothing: it is refused like any verb that is not there.
-    metadata_class = None
     http_method_names = ["get", "post", "delete", "head"]
 
 

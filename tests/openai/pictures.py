@@ -26,6 +26,12 @@ def form(
     return _encoded(parts, boundary, kind), f"multipart/form-data; boundary={boundary}"
 
 
+def opened(name: str) -> tuple[bytes, str]:
+    """Give the beginning of a form whose file has no end, and its Content-Type."""
+    body, kind = form((name, b"\x89PNG"))
+    return body.partition(b"\x89PNG")[0], kind
+
+
 def _encoded(parts: Sequence[tuple[str, str | bytes]], boundary: str, kind: str) -> bytes:
     body = b""
     for name, value in parts:

@@ -12,14 +12,15 @@ class Scripted:
 
     def __init__(self, *answers: tuple[int, Any] | tuple[int, Any, dict[str, str]]) -> None:
         self.asked: list[tuple[str, str, Any]] = []
-        asked, left = self.asked, list(answers)
+        self._left: list[Any] = list(answers)
+        asked, left = self.asked, self._left
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def answer(self) -> None:
                 given = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                asked.append((self.command, self.path, json.loads(given) if given else None))
+                asked.append((self.command, self.path, _read(given)))
                 status, body, *more = left.pop(0)
                 data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
                 self.send_response(status)
@@ -38,6 +39,10 @@ class Scripted:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
+    def add(self, *answers: tuple[int, Any]) -> None:
+        """Have more answers."""
+        self._left += answers
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
@@ -50,3 +55,10 @@ class Scripted:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _read(given: bytes) -> Any:
+    try:
+        return json.loads(given) if given else None
+    except ValueError:
+        return given

@@ -1,5 +1,6 @@
 """The preview renderer as a process: what it makes, what it says, and what it leaves behind."""
 
+import base64
 import hashlib
 import json
 import os
@@ -12,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 from PIL import Image
+
+from tests.openai.pictures import png
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = [sys.executable, "-m", "jobs.backends.preview.renderer"]
@@ -78,6 +82,45 @@ def test_progress_rises_and_ends_with_done(tmp_path: Path) -> None:
     ]
     assert percents == sorted(set(percents))
     assert percents[-1] == 100
+
+
+def test_a_clip_shows_the_image_that_it_begins_from(tmp_path: Path) -> None:
+    red = base64.b64encode(png(250, 0, 0)).decode()
+    _render(_request(tmp_path, name="plain"))
+    _render(_request(tmp_path, name="red", image=red))
+
+    plain, shown = (
+        Image.open(tmp_path / f"{name}.webp").convert("RGB").resize((1, 1)).getpixel((0, 0))
+        for name in ("plain", "red")
+    )
+    assert isinstance(plain, tuple)
+    assert isinstance(shown, tuple)
+    assert shown[0] > 180
+    assert shown[1] < 80
+    assert plain[0] < 180
+
+
+@pytest.mark.parametrize("image", [b"\xff\xd8\xff no image", png()[:45], b"GIF89a"])
+def test_an_image_that_cannot_be_decoded_is_told(tmp_path: Path, image: bytes) -> None:
+    status, messages = _render(_request(tmp_path, image=base64.b64encode(image).decode()))
+
+    assert status == 1
+    assert messages[-1]["code"] == "invalid_request"
+    assert "image" in messages[-1]["message"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_video_is_the_same_scene_in_other_colours(tmp_path: Path) -> None:
+    scene = {"prompt": "A calm sea", "seed": 7}
+    _render(_request(tmp_path, name="plain", prompt="A calm sea", seed=7))
+    _render(_request(tmp_path, name="changed", prompt="Fog in a valley", seed=7, scene=scene))
+
+    plain, changed = (
+        np.asarray(Image.open(tmp_path / f"{name}.webp").convert("RGB").crop((0, 0, 256, 100)), int)
+        for name in ("plain", "changed")
+    )
+    assert np.abs(plain.sum(axis=2) - changed.sum(axis=2)).mean() < 12
+    assert np.abs(plain - changed).mean() > 5
 
 
 def test_the_same_request_gives_the_same_frames(tmp_path: Path) -> None:
