@@ -1,10 +1,12 @@
 """Waiters and streams: one that does not read is dropped, and one that was told too much reads the feed instead."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from jobs.api import sse
 from jobs.api.sse import Stream
@@ -14,6 +16,15 @@ from notifications.relay import Relay
 from tests.factories import Person, ann, queued
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _threads_of_this_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave no connection behind that would keep the test database from being dropped."""
+    with ThreadPoolExecutor(1) as threads:
+        monkeypatch.setattr(hub, "_threads", threads)
+        yield
+        threads.submit(connection.close).result()
 
 
 def _relayed(owner: Person, count: int) -> None:
