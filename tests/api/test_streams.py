@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connections
 
 from jobs.api import sse
 from jobs.api.sse import Stream
@@ -24,7 +24,7 @@ def _threads_of_this_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with ThreadPoolExecutor(1) as threads:
         monkeypatch.setattr(hub, "_threads", threads)
         yield
-        threads.submit(connection.close).result()
+        threads.submit(connections.close_all).result()
 
 
 def _relayed(owner: Person, count: int) -> None:
