@@ -8,10 +8,11 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import doors, grants, handover, idle, in_flight, moves, stuck
+from bench import doors, following, grants, handover, idle, in_flight, moves, stuck
 
 _BENCHMARKS = {
     "doors": doors.measure,
+    "following": following.measure,
     "grants": grants.measure,
     "handover": handover.measure,
     "idle": idle.measure,
@@ -20,7 +21,7 @@ _BENCHMARKS = {
     "stuck": stuck.measure,
 }
 # Those that measure the running stack; the others bring servers of their own.
-_ON_THE_STACK = {"idle"}
+_ON_THE_STACK = {"following", "idle"}
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ _HEADER: Final = "Idempotency-Key"
 
 def of(request: HttpRequest, wanted: VideoRequest) -> Claim:
     """Give the claim of a submission over HTTP. Raises InvalidFields."""
-    key = _key(request)
+    key = key_of(request)
     # What the OpenAI SDKs send instead of a key: 0 with the first try, then 1, 2, ...
     count = request.headers.get("X-Stainless-Retry-Count", "")
     if key is None and count.isascii() and count.isdigit():
@@ -20,7 +20,8 @@ def of(request: HttpRequest, wanted: VideoRequest) -> Claim:
     return Claim.by_key(key)
 
 
-def _key(request: HttpRequest) -> str | None:
+def key_of(request: HttpRequest) -> str | None:
+    """Read the `Idempotency-Key` header. Raises InvalidFields."""
     key = request.headers.get(_HEADER)
     if key is None:
         return None

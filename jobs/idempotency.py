@@ -84,6 +84,11 @@ class Claim:
         )
 
     @classmethod
+    def in_batch(cls, batch_id: UUID, position: int) -> Self:
+        """Claim a place in a call with several requests."""
+        return cls(key=f"{_OURS}batch:{batch_id}:{position}")
+
+    @classmethod
     def by_retried_job(cls, job_id: UUID) -> Self:
         """Claim for a retry by the owner: one new job for each ended one."""
         return cls(key=f"{_OURS}retry:{job_id}")

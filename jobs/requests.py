@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -112,6 +113,15 @@ def read(data: Mapping[str, Any], *, remixed_from: UUID | None = None) -> VideoR
     )
 
 
+def seed_of(value: object) -> int | None:
+    """Read a seed. Raises InvalidFields."""
+    faults: dict[str, str] = {}
+    found: int | None = _checked(faults, _seed, value)
+    if faults:
+        raise InvalidFields(faults)
+    return found
+
+
 def of_job(job: Job) -> VideoRequest:
     """Give the request that made a job, at the price and estimate of its day; of no kind."""
     return VideoRequest(
@@ -129,6 +139,16 @@ def of_job(job: Job) -> VideoRequest:
         estimate=job.estimate,
         kind="",
     )
+
+
+def another_seed(seed: int | None, *, of: str | None, job_id: UUID) -> int:
+    """Choose a seed other than a job's: by chance, or the same one each time for a key."""
+    if of is None:
+        chosen = secrets.randbelow(_LARGEST_SEED + 1)
+    else:
+        digest = hashlib.sha256(f"{job_id} {of}".encode()).digest()
+        chosen = int.from_bytes(digest[:4])
+    return chosen if chosen != seed else (chosen + 1) % (_LARGEST_SEED + 1)
 
 
 def _after(job: Job, moment: datetime | None) -> int | None:

@@ -318,6 +318,8 @@ def _apply(move: _Move) -> None:
     money = {"reserved": job.credits_reserved, "cancel_fee": job.cancel_fee or 0}
     charged = credit_policy.charge(move.to, **money) if ends else 0
     payload: dict[str, Any] = {"state": move.to.value, "attempt": job.attempt}
+    if job.batch_id:
+        payload["batch_id"] = str(job.batch_id)
     if move.error_code:
         payload["error"] = {"code": move.error_code, "message": move.error_message}
     with connection.cursor() as cursor:

@@ -66,7 +66,7 @@ async def _send_all(messages: list[tuple[UUID, Mapping[str, Any]]]) -> None:
     layer = get_channel_layer()
     async with asyncio.timeout(_PATIENCE):
         for owner_id, message in messages:
-            await layer.group_send(group_of(owner_id), dict(message))
+            await layer.group_send(group_of(owner_id), {**message, "owner": owner_id.hex})
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:

@@ -81,4 +81,11 @@ class FeedConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
 
     async def feed_progress(self, message: dict[str, Any]) -> None:
         """Pass a percentage on to the page."""
-        await self.send_json({**message, "type": "progress"})
+        await self.send_json(
+            {
+                "type": "progress",
+                "job_id": message["job_id"],
+                "attempt": message["attempt"],
+                "percent": message["percent"],
+            }
+        )

@@ -5,9 +5,13 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from proofs import coverage
+from proofs import api_fuzz, coverage
 
 _PROOFS: Final[dict[str, tuple[str, Callable[[], bool]]]] = {
+    "api-fuzz": (
+        "20,000 cases as two users: no fault, no answer beside the contract, nothing of the other's",
+        api_fuzz.holds,
+    ),
     "coverage": (
         "every branch of the modules that end jobs and move money is tested",
         coverage.holds,

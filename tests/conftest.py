@@ -33,12 +33,14 @@ def _no_memory_between_tests() -> None:
     from django.core.cache import caches
 
     from jobs import catalog, outlooks, speeds
+    from jobs.api import rate_limits
     from videogen.accounts import keys
 
     catalog.forget()
     outlooks.forget()
     speeds.forget()
     keys.forget()
+    rate_limits.forget()
     caches["throttling"].clear()
 
 

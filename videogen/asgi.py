@@ -11,11 +11,19 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "videogen.settings")
 django_application = get_asgi_application()
 
+from jobs.api import push  # noqa: E402 - needs the applications
 from notifications.routing import websocket_urlpatterns  # noqa: E402 - needs the applications
+
+
+async def http(scope: push.Scope, receive: push.Receive, send: push.Send) -> None:
+    """Answer what waits outside of Django's middleware, and the rest inside."""
+    answers = push.application if push.answers(scope) else django_application
+    await answers(scope, receive, send)
+
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": http,
         # Outside everything else: a page of another origin gets no socket, whatever its cookies.
         "websocket": OriginValidator(
             AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.PUSH_ALLOWED_ORIGINS

@@ -58,6 +58,8 @@ class Problem:
     faults: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     retry_after: int | None = None
+    # Sent beside the body, whatever the face.
+    headers: Mapping[str, str] = field(default_factory=dict)
     # The scheme that a 401 asks for.
     scheme: str = ""
 
@@ -71,6 +73,8 @@ def answer(problem: Problem, *, path: str) -> HttpResponse:
         else (_native_body(problem), "application/problem+json")
     )
     response = HttpResponse(json.dumps(body), status=problem.status, content_type=kind)
+    for name, value in problem.headers.items():
+        response[name] = value
     if problem.scheme:
         response["WWW-Authenticate"] = problem.scheme
     if problem.retry_after is not None:

@@ -8,6 +8,7 @@ from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from jobs.api import rate_limits
 from jobs.errors import (
     AttemptSuperseded,
     Busy,
@@ -92,15 +93,9 @@ def of(error: Exception) -> Problem | None:
 
 def _refusal(error: JobError) -> Problem:
     extra: dict[str, Any] = {}
-    if isinstance(error, QuotaExceeded):
-        extra = {"limit": error.limit, "value": error.value, "used": error.used}
-    if isinstance(error, NoRoom):
-        extra = {
-            "limit": "line",
-            "value": error.value,
-            "used": error.used,
-            "standby_offered": error.is_standby_offered,
-        }
+    headers: dict[str, str] = {}
+    if isinstance(error, QuotaExceeded | NoRoom):
+        headers, extra = rate_limits.of_refusal(error)
     faults = {error.field: str(error)} if isinstance(error, FileTooLarge) else {}
     return Problem(
         status=next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400),
@@ -108,6 +103,7 @@ def _refusal(error: JobError) -> Problem:
         detail=str(error),
         faults=faults,
         extra=extra,
+        headers=headers,
         retry_after=getattr(error, "retry_after_seconds", None),
     )
 

@@ -41,6 +41,8 @@ INSTALLED_APPS = [
     "django_prometheus",
     "django_ratelimit",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "videogen",
     "videogen.accounts",
     "scheduler",
@@ -179,6 +181,10 @@ OUTBOX_SUBSCRIPTIONS = "videogen.subscriptions"
 
 # --- Accounts and the API
 
+# What a stream's caller was let in by, and who of them may not listen any more.
+CALLER_CREDENTIAL = "videogen.accounts.standing.credential_of"
+CALLER_STANDING = "videogen.accounts.standing.refused"
+
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -205,7 +211,25 @@ REST_FRAMEWORK = {
     # OPTIONS describes nothing: it is refused like any verb that is not there.
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "videogen.problems.render",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "videogen",
+    "VERSION": "1",
+    "DESCRIPTION": "A durable, fair, bounded queue in front of video-generation GPUs.",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    # A session's cookie is for pages, and its name differs between installations.
+    "AUTHENTICATION_WHITELIST": ["videogen.accounts.authentication.ApiKeyAuthentication"],
+    "PREPROCESSING_HOOKS": ["videogen.contract.of_the_native_api"],
+    "POSTPROCESSING_HOOKS": ["videogen.contract.with_components"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 # Submissions a minute from one address or key before the flood shield answers 429: ten times what a plan allows.

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from jobs import content, hooks
-from videogen import health
+from videogen import contract, health
 from videogen.accounts.views import SignIn, SignOut
 
 urlpatterns = [
@@ -12,6 +12,8 @@ urlpatterns = [
     path("sign-in", SignIn.as_view(), name="sign_in"),
     path("sign-out", SignOut.as_view(), name="sign_out"),
     path("api/v1/", include("jobs.api.urls")),
+    path("api/schema/", contract.Schema.as_view(), name="api_schema"),
+    path("api/docs/", contract.Docs.as_view(url_name="api_schema"), name="api_docs"),
     path("v1/", include("jobs.openai.urls")),
     path("jobs/<uuid:job_id>/videos/<int:attempt>", content.JobVideo.as_view(), name="job_video"),
     path("content/<str:ticket>", content.stream, name="job_content"),

@@ -1,5 +1,6 @@
 """A job as the native API shows it: one query's values in, plain JSON values out."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -33,6 +34,8 @@ FIELDS: Final = (
     "error_message",
     "retry_of",
     "tier_id",
+    "variation_of",
+    "batch_id",
     "created_at",
     "due_at",
     "started_at",
@@ -42,6 +45,37 @@ FIELDS: Final = (
     "video_expires_at",
     "start_by",
     "finish_by",
+)
+
+# What `of` gives, for those who ask for less.
+NAMES: Final = (
+    "id",
+    "state",
+    "version",
+    "attempt",
+    "prompt",
+    "model",
+    "seconds",
+    "size",
+    "seed",
+    "progress",
+    "waiting",
+    "credits",
+    "video_url",
+    "video_expires_at",
+    "thumbnail_url",
+    "late_result",
+    "error",
+    "retry_of",
+    "variation_of",
+    "batch_id",
+    "standby",
+    "cancel_requested_at",
+    "start_by",
+    "finish_by",
+    "created_at",
+    "started_at",
+    "finished_at",
 )
 
 
@@ -64,20 +98,22 @@ def of(
         "waiting": _waiting(row, state, why),
         "credits": _credits(row, state),
         "video_url": row["video_url"] or None,
-        "video_expires_at": _stamp(row["video_expires_at"]),
+        "video_expires_at": stamp(row["video_expires_at"]),
         "thumbnail_url": row["thumbnail_url"] or None,
         "late_result": {"video_url": late.url, "thumbnail_url": late.thumbnail_url or None}
         if late
         else None,
         "error": _error(row, state),
         "retry_of": str(row["retry_of"]) if row["retry_of"] else None,
-        "cancel_requested_at": _stamp(row["cancel_requested_at"]),
+        "variation_of": str(row["variation_of"]) if row["variation_of"] else None,
+        "batch_id": str(row["batch_id"]) if row["batch_id"] else None,
         "standby": row["tier_id"] == STANDBY,
-        "start_by": _stamp(row["start_by"]),
-        "finish_by": _stamp(row["finish_by"]),
-        "created_at": _stamp(row["created_at"]),
-        "started_at": _stamp(row["started_at"]),
-        "finished_at": _stamp(row["finished_at"]),
+        "cancel_requested_at": stamp(row["cancel_requested_at"]),
+        "start_by": stamp(row["start_by"]),
+        "finish_by": stamp(row["finish_by"]),
+        "created_at": stamp(row["created_at"]),
+        "started_at": stamp(row["started_at"]),
+        "finished_at": stamp(row["finished_at"]),
     }
 
 
@@ -174,7 +210,7 @@ def _told(found: Waiting) -> dict[str, Any]:
 
 def _range(moments: tuple[datetime, datetime] | None) -> list[str | None] | None:
     # Whole seconds: nobody knows it more exactly.
-    return [_stamp(moment.replace(microsecond=0)) for moment in moments] if moments else None
+    return [stamp(moment.replace(microsecond=0)) for moment in moments] if moments else None
 
 
 def _error(row: Mapping[str, Any], state: JobState) -> dict[str, str] | None:
@@ -183,5 +219,11 @@ def _error(row: Mapping[str, Any], state: JobState) -> dict[str, str] | None:
     return {"code": row["error_code"], "message": row["error_message"]}
 
 
-def _stamp(moment: datetime | None) -> str | None:
+def stamp(moment: datetime | None) -> str | None:
+    """Write a moment as UTC, or nothing."""
     return moment.isoformat().replace("+00:00", "Z") if moment else None
+
+
+def parsed(value: Any) -> Any:
+    """Give a JSON column as a value, whatever its reader made of it."""
+    return json.loads(value) if isinstance(value, str) else value

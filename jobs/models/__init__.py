@@ -2,6 +2,7 @@
 
 from jobs.models.account import Account
 from jobs.models.attempt import Attempt, JobTransition, LearnedBy
+from jobs.models.batch import Batch
 from jobs.models.door import Door, Ticket
 from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.inbox import Orphan, WebhookMessage
@@ -22,6 +23,7 @@ __all__ = [
     "Attempt",
     "Backlog",
     "Band",
+    "Batch",
     "Cause",
     "Door",
     "EntryKind",

@@ -43,6 +43,10 @@ class Job(models.Model):
     # Kept for ever: a key never charges twice, even after its stored answer is gone.
     idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001 - empty is a key too
     retry_of = models.UUIDField(null=True)
+    # The job whose request this one has, with another seed.
+    variation_of = models.UUIDField(null=True)
+    # The call that it was submitted with, if that had several.
+    batch_id = models.UUIDField(null=True)
 
     credits_reserved = models.PositiveIntegerField()
     credits_charged = models.PositiveIntegerField(default=0)
@@ -83,6 +87,15 @@ class Job(models.Model):
         db_table = "job"
         indexes = [
             models.Index(name="job_by_owner", fields=["owner", "-created_at", "-id"]),
+            # What lives is read apart from its day, and is never more than a plan allows.
+            models.Index(
+                name="job_live_by_owner",
+                fields=["owner", "-created_at", "-id"],
+                condition=Q(finished_at__isnull=True),
+            ),
+            models.Index(
+                name="job_by_batch", fields=["batch_id"], condition=Q(batch_id__isnull=False)
+            ),
             models.Index(
                 name="job_due", fields=["due_at"], condition=Q(state="queued", due_at__isnull=False)
             ),

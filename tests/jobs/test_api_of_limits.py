@@ -60,14 +60,13 @@ def test_a_waiting_job_shows_its_place_and_its_ranges() -> None:
     assert listed["waiting"]["reason"] == "slots_busy"
 
 
-@pytest.mark.parametrize("address", [f"{JOBS}/quote", "/api/v1/quotes"])
-def test_a_quote_says_cost_wait_and_what_is_in_the_way_and_writes_nothing(address: str) -> None:
+def test_a_quote_says_cost_wait_and_what_is_in_the_way_and_writes_nothing() -> None:
     owner = ann()
     Publisher().publish()
 
-    free = _quote(owner, address)
+    free = _quote(owner)
     _full_door(owner)
-    full = _quote(owner, address)
+    full = _quote(owner)
 
     assert (free["credits"], free["refusal"]) == (4, None)
     assert free["waiting"]["start_range"] is not None
@@ -76,10 +75,15 @@ def test_a_quote_says_cost_wait_and_what_is_in_the_way_and_writes_nothing(addres
     assert not Job.objects.exists()
 
 
-def _quote(owner: Person, address: str) -> dict[str, Any]:
+def _quote(owner: Person) -> dict[str, Any]:
     found: dict[str, Any] = (
         Client()
-        .post(address, {"prompt": "x", "seconds": 4}, "application/json", headers=owner.headers)
+        .post(
+            "/api/v1/quotes",
+            {"prompt": "x", "seconds": 4},
+            "application/json",
+            headers=owner.headers,
+        )
         .json()
     )
     return found

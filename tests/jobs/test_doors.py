@@ -6,8 +6,9 @@ from random import Random
 import pytest
 
 from jobs import door as policy
-from jobs import outlooks, refusals, requests, submission
+from jobs import entrance, outlooks, refusals, requests, submission
 from jobs.door import Admitted, Own, knock
+from jobs.entrance import Origin
 from jobs.errors import NoRoom, QuotaExceeded
 from jobs.idempotency import Claim
 from jobs.ids import new_job_id
@@ -276,12 +277,12 @@ def test_the_statement_decides_as_the_policy_does() -> None:
             ticket=ticket,
             spread=0.0,
         )
-        found = submission._enter(
+        found = entrance.enter(
             a_request(f"take {number}"),
             job_id=new_job_id(),
             owner_id=owner.id,
             claim=Claim(),
-            retry_of=None,
+            origin=Origin(),
         )
 
         admitted = isinstance(decided, Admitted)

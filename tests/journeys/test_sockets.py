@@ -59,7 +59,7 @@ def test_somebody_who_is_not_signed_in_is_told_so(running_stack: RunningStack) -
     ],
 )
 def test_nonsense_closes_the_socket(running_stack: RunningStack, message: str | bytes) -> None:
-    cookie = _session_of(running_stack)
+    cookie = session_of(running_stack)
     with _socket(running_stack, origin=running_stack.url, cookie=cookie) as socket:
         socket.send(message)
 
@@ -71,7 +71,7 @@ def test_nonsense_closes_the_socket(running_stack: RunningStack, message: str | 
 
 
 def test_a_new_socket_catches_up(running_stack: RunningStack) -> None:
-    cookie = _session_of(running_stack)
+    cookie = session_of(running_stack)
     with _socket(running_stack, origin=running_stack.url, cookie=cookie) as socket:
         socket.send('{"type": "catch_up", "after": 0}')
         answer = json.loads(socket.recv(timeout=5))
@@ -82,9 +82,9 @@ def test_a_new_socket_catches_up(running_stack: RunningStack) -> None:
     )
 
 
-def _session_of(stack: RunningStack) -> str:
+def session_of(stack: RunningStack, tier: str = "enterprise") -> str:
     """Sign in as a browser does and give the cookie header of the session."""
-    account = stack.account("enterprise")
+    account = stack.account(tier)
     with httpx.Client(base_url=stack.url, follow_redirects=True) as client:
         page = client.get("/sign-in").text
         token = page.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from jobs import submission
+from jobs import entrance
 from jobs.errors import NoRoom, QuotaExceeded
 from jobs.models import Account, Door, Job, Line, Ticket, Tier
 from scheduler import invariants
@@ -67,20 +67,20 @@ def test_fifty_callers_at_the_edge_of_the_door_are_as_many_as_fit() -> None:
 def without_second_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let submissions decide on the door as it was when they began."""
     door = "    update door d set added = d.added + %(adds)s,"
-    assert door in submission._SUBMIT
+    assert door in entrance._SUBMIT
     outdated = "exists (select from room cross join door d where d.line_id = room.line_id"
-    statement = submission._SUBMIT.replace(
+    statement = entrance._SUBMIT.replace(
         "    where d.line_id = room.line_id and d.bound is not null and d.drain > 0\n",
         f"    where d.line_id = room.line_id and {outdated} and d.drain > 0\n",
     ).replace(
         "and (d.book <= statement_timestamp() or exists (select from shown))))\n    returning",
         "and (d.book <= statement_timestamp() or exists (select from shown)))))\n    returning",
     )
-    assert statement != submission._SUBMIT
-    monkeypatch.setattr(submission, "_SUBMIT", statement)
-    submission._statement.cache_clear()
+    assert statement != entrance._SUBMIT
+    monkeypatch.setattr(entrance, "_SUBMIT", statement)
+    entrance._statement.cache_clear()
     yield
-    submission._statement.cache_clear()
+    entrance._statement.cache_clear()
 
 
 _DOOR = "select 1 from door for update"

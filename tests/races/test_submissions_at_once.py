@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError
 
-from jobs import ledger, seeds, submission, transitions
+from jobs import entrance, ledger, seeds, submission, transitions
 from jobs.errors import KeyReused, QuotaExceeded
 from jobs.idempotency import Claim
 from jobs.models import Account, IdempotencyKey, Job, LedgerEntry, Tier
@@ -196,19 +196,19 @@ def _behind(acts: Sequence[Callable[[], submission.Accepted]]) -> list[Answer]:
 def without_lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let submissions of one owner read the account without taking turns."""
     lock = "for no key update of a"
-    assert lock in submission._SUBMIT
-    monkeypatch.setattr(submission, "_SUBMIT", submission._SUBMIT.replace(lock, ""))
-    submission._statement.cache_clear()
+    assert lock in entrance._SUBMIT
+    monkeypatch.setattr(entrance, "_SUBMIT", entrance._SUBMIT.replace(lock, ""))
+    entrance._statement.cache_clear()
     yield
-    submission._statement.cache_clear()
+    entrance._statement.cache_clear()
 
 
 @pytest.fixture
 def without_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let submissions write neither a claim nor their job's key."""
     key = "%(key)s, %(retry_of)s"
-    assert key in submission._SUBMIT
-    statement = submission._SUBMIT.replace(key, "null, null")
+    assert key in entrance._SUBMIT
+    statement = entrance._SUBMIT.replace(key, "null, null")
     left_out = {"/*claims*/": "", "/*claimed*/": "", "/*own_places*/": "true"}
     for place, left in left_out.items():
         statement = statement.replace(place, left)

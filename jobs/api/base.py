@@ -1,0 +1,83 @@
+"""What every view of the native API does: say the plan's policy, read bodies, answer 304 after the checks."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from jobs import bodies, callers
+from jobs.api import deprecations, rate_limits
+from jobs.requests import InvalidFields
+
+_CACHE: Final = "private, no-cache"
+
+
+class View(APIView):
+    """A view whose answers carry `RateLimit-Policy`, and `Deprecation` where its route has an end."""
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Add what all answers say."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        # The request of a refused caller is not asked again who it is.
+        user = getattr(request, "_user", None)
+        if user is not None and user.is_authenticated and (text := rate_limits.policy(user.id)):
+            answer["RateLimit-Policy"] = text
+        deprecations.announce(request, answer)
+        return answer
+
+
+def no_query(request: Request, *known: str) -> None:
+    """Refuse parameters that an address does not take. Raises InvalidFields."""
+    faults = {
+        name[:64]: "This parameter is not known. Remove it."
+        for name in request.query_params
+        if name not in known
+    }
+    if faults:
+        raise InvalidFields(faults)
+
+
+def body_of(request: Request, *known: str) -> Mapping[str, Any]:
+    """Read a JSON object; with names, one that has no other fields. Raises InvalidFields."""
+    data = bodies.fields(request)
+    unknown = [str(name)[:64] for name in data if known and name not in known]
+    if unknown:
+        raise InvalidFields(dict.fromkeys(unknown, "This field is not known. Remove it."))
+    return data
+
+
+def owner_of(request: Request) -> UUID:
+    """Give the id of whoever asks."""
+    return callers.of(request).owner_id
+
+
+def is_known(request: Request, tag: str) -> bool:
+    """Tell whether the caller has this version already (`If-None-Match`)."""
+    sent = request.headers.get("If-None-Match", "")
+    if sent.strip() == "*":
+        return True
+    return tag in (part.strip().removeprefix("W/") for part in sent.split(","))
+
+
+def unchanged(tag: str) -> HttpResponse:
+    """Answer 304."""
+    return HttpResponse(status=304, headers={"ETag": tag, "Cache-Control": _CACHE})
+
+
+def tagged(
+    body: Mapping[str, Any], *, tag: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with a version's tag."""
+    return Response(body, headers={"ETag": tag, "Cache-Control": _CACHE, **(headers or {})})
+
+
+def tag_of(*parts: object) -> str:
+    """Make a tag of whatever an answer depends on."""
+    text = json.dumps(parts, default=str, separators=(",", ":"))
+    return f'"{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"'
