@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from jobs import catalog, kinds, media_hosts, sealing, seeds
 from jobs.backends import registry
-from jobs.backends.backend import Offer
+from jobs.backends.capabilities import Offer
 from jobs.errors import InvalidField
 from jobs.models import Lease, Pool, PoolChange, PoolState
 

@@ -1,6 +1,6 @@
 """Every legal move of a job, one function each. Nothing else writes a job's state.
 
-Note [One move]: lock, legal-move check, fence check, then one statement (_APPLY) that writes state,
+Note [One move]: lock, legal-move check, fence check, then one statement (jobs/moves.py) that writes state,
 attempt, transition, settlement, slot and lane release and the event together.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -21,9 +21,8 @@ from jobs import (
     credit_policy,
     deadlines,
     events,
-    lanes,
-    ledger,
     locks,
+    moves,
     recoveries,
     retry_budget,
     retry_policy,
@@ -41,61 +40,6 @@ from jobs.models import Job, LearnedBy
 from jobs.recoveries import Repair
 from jobs.states import HOLDING, MOVES, TERMINAL, JobState
 from notifications import outbox
-
-_APPLY: Final = f"""
-with moved as (
-    update job set state = %(to)s, version = version + 1,
-        due_at = case when %(delay)s::float8 is null then null
-            else now() + make_interval(secs => %(delay)s) end,
-        started_at = case when %(to)s = 'running' then now()
-            when %(to)s = 'queued' then null else started_at end,
-        finished_at = case when %(ends)s then now() end,
-        failed_count = %(failed_count)s,
-        progress = case when %(to)s = 'succeeded' then 100 when %(to)s = 'queued' then 0
-            else coalesce((select percent from lease where lease.job_id = job.id), progress) end,
-        credits_charged = %(charged)s,
-        video_url = %(video_url)s, thumbnail_url = %(thumbnail_url)s,
-        video_expires_at = %(video_expires_at)s,
-        error_code = %(error_code)s, error_message = %(error_message)s
-    where id = %(job)s and version = %(version)s
-    returning id, owner_id, version, attempt, credits_reserved, credits_charged, created_at,
-        estimate
-), freed as (
-    delete from lease using moved where lease.job_id = moved.id and %(releases)s
-    returning lease.owner_id, lease.line_id, lease.pool_id, lease.estimate,
-        extract(epoch from now() - lease.granted_at)::float8 as held
-), tried as (
-    update attempt set
-        started_at = case when %(to)s = 'running' then now() else started_at end,
-        ended_at = case when %(releases)s then now() end,
-        outcome = case when %(releases)s then %(outcome)s else '' end,
-        learned_by = case when %(releases)s then %(learned_by)s else '' end,
-        detail = %(error_message)s
-    from moved
-    where attempt.job_id = moved.id and attempt.number = moved.attempt and attempt.ended_at is null
-), noted as (
-    insert into job_transition (job_id, version, from_state, to_state, attempt, cause)
-    select id, version, %(from)s, %(to)s, attempt, %(cause)s from moved
-), settled as ({ledger.SETTLE_ENTRY}
-), paid as ({ledger.SETTLE_BALANCE}
-{lanes.FREED}), told as (
-    {outbox.INSERT}
-    select %(event)s, id, owner_id, %(payload)s::jsonb || jsonb_build_object('version', version)
-    from moved
-)
-select version from moved
-"""
-# An asynchronous attempt is asked after at once, so that its server is told.
-_REQUEST_CANCEL: Final = """
-with asked as (
-    update job set cancel_requested_at = now(), cancel_fee = %s, version = version + 1
-    where id = %s returning id, version
-), sooner as (
-    update lease set poll_at = now() from asked
-    where lease.job_id = asked.id and lease.poll_at is not null
-)
-select version from asked
-"""
 
 
 @dataclass(slots=True)
@@ -265,7 +209,7 @@ def _request_cancel(job: Job, *, agreed_fee: int | None) -> None:
     if agreed_fee is not None and fee > agreed_fee:
         raise CancelFeeChanged(job_id=job.id, fee=fee)
     with connection.cursor() as cursor:
-        cursor.execute(_REQUEST_CANCEL, [fee, job.id])
+        cursor.execute(moves.REQUEST_CANCEL, [fee, job.id])
         (version,) = cursor.fetchone()
     payload = {"state": job.state, "version": version}
     outbox.record(
@@ -324,7 +268,7 @@ def _apply(move: _Move) -> None:
         payload["error"] = {"code": move.error_code, "message": move.error_message}
     with connection.cursor() as cursor:
         cursor.execute(
-            _APPLY,
+            moves.APPLY,
             {
                 "job": job.id,
                 "version": job.version,

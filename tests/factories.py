@@ -7,13 +7,14 @@ from uuid import UUID
 from django.db.models import CharField, F, Value
 from django.db.models.functions import Concat, Now
 
-from jobs import catalog, leases, requests, seeds, submission, transitions
+from jobs import catalog, leases, outlooks, requests, seeds, submission, transitions
 from jobs.backends.backend import Video
 from jobs.failures import FailureKind
 from jobs.idempotency import Claim
 from jobs.ids import JobId
 from jobs.models import Attempt, Job, Lease, Pool, RunTime
 from scheduler import dispatch, sweeps
+from scheduler.publisher import Publisher
 from videogen.accounts import keys
 from videogen.accounts.models import User
 
@@ -84,6 +85,12 @@ def succeeded(owner: Person) -> Job:
     job = running(owner)
     transitions.succeed(JobId(job.id), attempt=job.attempt, video=VIDEO)
     return Job.objects.get(id=job.id)
+
+
+def published() -> None:
+    """Let it be known what the lines are like."""
+    Publisher().publish()
+    outlooks.forget()
 
 
 def past_deadline(job_id: UUID, *, field: str = "finish_by") -> None:

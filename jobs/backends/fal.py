@@ -14,12 +14,10 @@ from jobs.backends import hosted
 from jobs.backends.backend import (
     BackendError,
     Cancellation,
-    Capabilities,
     Content,
     Gone,
     Health,
     Hint,
-    Offer,
     Order,
     Sighting,
     Site,
@@ -28,6 +26,7 @@ from jobs.backends.backend import (
     Submitted,
     Unanswered,
 )
+from jobs.backends.capabilities import Capabilities, Offer
 from jobs.backends.fal_signature import FalSignatures
 from jobs.backends.http import Reply
 from jobs.failures import FailureKind

@@ -17,14 +17,12 @@ from jobs.backends import hosted, http, replicate_files, standard_webhooks
 from jobs.backends.backend import (
     BackendError,
     Cancellation,
-    Capabilities,
     Content,
     Failed,
     Finished,
     Gone,
     Health,
     Hint,
-    Offer,
     Order,
     Sighting,
     Site,
@@ -33,6 +31,7 @@ from jobs.backends.backend import (
     Submitted,
     Unanswered,
 )
+from jobs.backends.capabilities import Capabilities, Offer
 from jobs.backends.http import Reply
 from jobs.backends.remembered import Remembered
 from jobs.failures import FailureKind

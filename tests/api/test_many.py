@@ -9,7 +9,7 @@ from django.db import connection
 from jobs.models import Account, Batch, Job
 from notifications.models import OutboxEvent
 from tests.api.calls import get, ids, send
-from tests.factories import ann, bob, cy, queued, running, succeeded
+from tests.factories import ann, bob, cy, published, queued, running, succeeded
 
 pytestmark = pytest.mark.django_db
 _TWO = {"jobs": [{"prompt": "a whale"}, {"prompt": "a shark", "seconds": 4}]}
@@ -44,6 +44,7 @@ def test_what_a_limit_refused_is_accepted_by_the_same_call_later() -> None:
     owner = bob()
     for _ in range(9):
         queued(owner)
+    published()
     first = send(owner, "batches", _TWO, **{"Idempotency-Key": "one"})
     refusal = first.json()["results"][1]["error"]
     taken = first.json()["results"][0]["job"]["id"]

@@ -41,8 +41,8 @@ def test_only_the_moves_write_a_jobs_state() -> None:
         )
     }
 
-    # The two files of moves, and the statement that makes a job.
-    assert writers == {"jobs/transitions.py", "jobs/grants.py", "jobs/submission.py"}
+    # The statements of moves, of batches of grants, and the one that makes a job.
+    assert writers == {"jobs/moves.py", "jobs/grants.py", "jobs/entrance.py"}
 
 
 def test_only_the_grant_inserts_leases() -> None:

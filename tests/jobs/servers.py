@@ -13,7 +13,6 @@ from jobs.backends import registry
 from jobs.backends.backend import (
     BackendError,
     Cancellation,
-    Capabilities,
     Content,
     Forged,
     Gone,
@@ -25,6 +24,7 @@ from jobs.backends.backend import (
     StillRunning,
     Submitted,
 )
+from jobs.backends.capabilities import Capabilities
 from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Attempt, Job, Lease, Pool

@@ -11,7 +11,6 @@ from jobs import execution, leases, transitions
 from jobs.backends import registry
 from jobs.backends.backend import (
     BackendError,
-    Capabilities,
     Control,
     Gone,
     Order,
@@ -20,6 +19,7 @@ from jobs.backends.backend import (
     StopReason,
     Video,
 )
+from jobs.backends.capabilities import Capabilities
 from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Account, Job, LateResult, Lease

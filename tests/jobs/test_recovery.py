@@ -6,15 +6,8 @@ import pytest
 
 from jobs import leases, reconcile, transitions
 from jobs.backends import local_files, registry
-from jobs.backends.backend import (
-    BackendError,
-    Capabilities,
-    Failed,
-    Finished,
-    Order,
-    Sighting,
-    StillRunning,
-)
+from jobs.backends.backend import BackendError, Failed, Finished, Order, Sighting, StillRunning
+from jobs.backends.capabilities import Capabilities
 from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Job, Lease, Orphan, Recovery

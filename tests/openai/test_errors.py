@@ -7,7 +7,7 @@ from django.test import Client
 
 from jobs import catalog
 from jobs.models import Account, Tier
-from tests.factories import Person, ann, queued, running
+from tests.factories import Person, ann, published, queued, running
 from tests.openai.calls import VIDEOS, error, get, post_json, send
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +84,7 @@ def test_a_full_line_is_worth_another_try() -> None:
     Tier.objects.filter(name="pro").update(queued_limit=1)
     queued(owner)
 
+    published()
     response = post_json(owner, {"prompt": "x"})
 
     assert (response.status_code, error(response)["type"]) == (429, "rate_limit_error")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs import locks, transitions
+from jobs import locks, moves
 from jobs.models import Job
 from tests.races.at_once import Gate
 
@@ -29,5 +29,5 @@ def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def without_version(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let moves write over a version that they have not read."""
-    assert _VERSION in transitions._APPLY
-    monkeypatch.setattr(transitions, "_APPLY", transitions._APPLY.replace(_VERSION, ""))
+    assert _VERSION in moves.APPLY
+    monkeypatch.setattr(moves, "APPLY", moves.APPLY.replace(_VERSION, ""))

@@ -29,7 +29,7 @@ select gen_random_uuid(), owner_id, tier_id, 'queued', 'a whale', 'preview', 4, 
 from account cross join generate_series(1, 5) where granted_month = '2026-01';
 insert into backlog (job_id, owner_id, line_id, cost, since)
 select job.id, owner_id, line.id, 10, now() - random() * interval '10 hours'
-from job join line using (tier_id) on conflict do nothing;
+from job join line using (tier_id) where line.kind = 'preview' on conflict do nothing;
 insert into lane (owner_id, line_id, state, tag, work, head_id, head_cost, head_since)
 select distinct on (owner_id, line_id) owner_id, line_id, 1, random() * 1000, 80, job_id, cost, since
 from backlog order by owner_id, line_id, job_id

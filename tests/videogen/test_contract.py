@@ -40,7 +40,7 @@ def _remove_parameter(document: dict[str, Any]) -> None:
 
 
 def _require_parameter(document: dict[str, Any]) -> None:
-    document["paths"]["/api/v1/limits"]["get"]["parameters"][0]["required"] = True
+    document["paths"]["/api/v1/today"]["get"]["parameters"][0]["required"] = True
 
 
 def _remove_member(document: dict[str, Any]) -> None:

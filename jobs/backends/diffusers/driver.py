@@ -13,7 +13,6 @@ from PIL import Image
 from jobs.backends import local_files
 from jobs.backends.backend import (
     BackendError,
-    Capabilities,
     Control,
     Health,
     Order,
@@ -22,6 +21,7 @@ from jobs.backends.backend import (
     Stopped,
     Video,
 )
+from jobs.backends.capabilities import Capabilities
 from jobs.backends.clips import STILL_AT, ClipFiles, ClipWriter, Sheet
 from jobs.backends.diffusers import shapes
 from jobs.backends.diffusers.gpus import Gpus

@@ -13,7 +13,6 @@ from jobs.backends import http, standard_webhooks
 from jobs.backends.backend import (
     BackendError,
     Cancellation,
-    Capabilities,
     Content,
     Failed,
     Finished,
@@ -28,6 +27,7 @@ from jobs.backends.backend import (
     Submitted,
     Unanswered,
 )
+from jobs.backends.capabilities import Capabilities
 from jobs.backends.openai_videos import identity, reading, refusals, search
 from jobs.backends.openai_videos.profiles import PROFILES, ModelField, Profile, profile
 from jobs.failures import FailureKind

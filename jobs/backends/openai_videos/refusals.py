@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
-from jobs.backends.backend import BackendError, KeyRefused, Offer, Order, Unanswered
+from jobs.backends.backend import BackendError, KeyRefused, Order, Unanswered
+from jobs.backends.capabilities import Offer
 from jobs.backends.http import Reply, unavailable
 from jobs.backends.openai_videos import profiles, reading
 from jobs.backends.openai_videos.profiles import Profile

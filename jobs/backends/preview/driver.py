@@ -13,7 +13,6 @@ from django.conf import settings
 from jobs.backends import local_files
 from jobs.backends.backend import (
     BackendError,
-    Capabilities,
     Control,
     Health,
     Order,
@@ -22,6 +21,7 @@ from jobs.backends.backend import (
     Stopped,
     Video,
 )
+from jobs.backends.capabilities import Capabilities
 from jobs.failures import FailureKind
 
 # How often a silent renderer is checked for a wish to stop, seconds.
