@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs import locks, moves
+from jobs import locks, moves, transitions
 from jobs.models import Job
 from tests.races.at_once import Gate
 
