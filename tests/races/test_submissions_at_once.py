@@ -212,7 +212,7 @@ def without_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     left_out = {"/*claims*/": "", "/*claimed*/": "", "/*own_places*/": "true"}
     for place, left in left_out.items():
         statement = statement.replace(place, left)
-    monkeypatch.setattr(submission, "_statement", lambda **_: statement)
+    monkeypatch.setattr(entrance, "_statement", lambda **_: statement)
 
 
 def _six(owner: Person) -> list[Answer]:
