@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg.errors
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from jobs import events, idempotency, ledger, requests
+from jobs import events, idempotency, ledger, moderation, requests
 from jobs.errors import Busy, JobMissing, QuotaExceeded, RetryRefused, StillInProgress
 from jobs.idempotency import Claim
 from jobs.ids import JobId, new_job_id
@@ -113,9 +113,17 @@ def submit(
 ) -> Accepted:
     """Accept a request, or refuse it and write nothing.
 
-    A request that its claim knows gives back the earlier job. Raises QuotaExceeded, KeyReused, and when
-    another submission of the account does not end in time StillInProgress or Busy.
+    A request that its claim knows gives back the earlier job. Raises PromptRefused, ModerationAway,
+    QuotaExceeded, KeyReused, and when another submission of the account does not end in time
+    StillInProgress or Busy.
     """
+    moderation.check(request.prompt, owner_id=owner_id)
+    return _submit(request, owner_id=owner_id, claim=claim, retry_of=retry_of)
+
+
+def _submit(
+    request: VideoRequest, *, owner_id: UUID, claim: Claim, retry_of: UUID | None
+) -> Accepted:
     job_id = new_job_id()
     try:
         has_room, is_entered, tier = _enter(
@@ -135,7 +143,7 @@ def submit(
     if has_room:
         raise AssertionError("A submission found room and was neither entered nor a replay.")
     if ledger.grant_months(limit=1, owner_id=owner_id):
-        return submit(request, owner_id=owner_id, claim=claim, retry_of=retry_of)
+        return _submit(request, owner_id=owner_id, claim=claim, retry_of=retry_of)
     raise _refusal(request, owner_id=owner_id)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from scheduler import tasks
+from videogen.accounts import tasks as account_tasks
 
 _TABLE = (
     (tasks.rescue_silent_workers, tasks.RESCUE_EVERY),
@@ -17,6 +18,7 @@ _TABLE = (
     (tasks.judge_pools, tasks.JUDGE_EVERY),
     (tasks.check_servers, tasks.CHECK_EVERY),
     (tasks.stop_orphans, tasks.ORPHANS_EVERY),
+    (account_tasks.withdraw_jobs_of_suspended, account_tasks.WITHDRAW_EVERY),
 )
 
 SCHEDULE: dict[str, dict[str, Any]] = {

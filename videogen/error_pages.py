@@ -26,18 +26,24 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def broken(request: HttpRequest) -> HttpResponse:
     """Answer 500, without the database or the session: they may be what broke."""
-    if request.path.startswith(_PROGRAMS):
-        return _problem(500, code="internal_error", detail="A fault on our side. It is reported.")
+    if is_of_program(request):
+        return problem(500, code="internal_error", detail="A fault on our side. It is reported.")
     return HttpResponse(loader.get_template("500.html").render(), status=500)
 
 
 def _answer(request: HttpRequest, status: int, *, code: str, detail: str) -> HttpResponse:
-    if request.path.startswith(_PROGRAMS):
-        return _problem(status, code=code, detail=detail)
+    if is_of_program(request):
+        return problem(status, code=code, detail=detail)
     return render(request, f"{status}.html", status=status)
 
 
-def _problem(status: int, *, code: str, detail: str) -> JsonResponse:
+def is_of_program(request: HttpRequest) -> bool:
+    """Say whether a program asks, by the address."""
+    return request.path.startswith(_PROGRAMS)
+
+
+def problem(status: int, *, code: str, detail: str) -> JsonResponse:
+    """Give a problem document."""
     body: dict[str, Any] = {
         "type": f"urn:videogen:problem:{code}",
         "title": detail,

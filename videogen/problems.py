@@ -21,7 +21,9 @@ from jobs.errors import (
     StillInProgress,
     TransitionRefused,
 )
+from jobs.moderation import ModerationAway
 from jobs.requests import InvalidFields
+from videogen.accounts.keys import KeyRefused
 
 _STATUS: Final[Mapping[type[JobError], int]] = {
     JobMissing: 404,
@@ -30,9 +32,11 @@ _STATUS: Final[Mapping[type[JobError], int]] = {
     CancelFeeChanged: 409,
     RetryRefused: 409,
     KeyReused: 422,
+    KeyRefused: 409,
     QuotaExceeded: 429,
     StillInProgress: 409,
     Busy: 503,
+    ModerationAway: 503,
 }
 _TITLES: Final = {
     400: "The request cannot be read",
@@ -56,7 +60,7 @@ def render(error: Exception, context: Mapping[str, Any]) -> Response | None:
     match error:
         case InvalidFields():
             faults = [{"field": name, "message": text} for name, text in error.faults.items()]
-            return _problem(400, code="invalid_request", detail=str(error), errors=faults)
+            return _problem(400, code=error.code, detail=str(error), errors=faults)
         case JobError():
             status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
             return _refusal(error, status=status)

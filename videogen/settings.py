@@ -29,6 +29,8 @@ READY_FILE = env.text("READY_FILE", "")
 
 # --- Applications
 
+# Other places' accounts that people may sign in with, as allauth names them: google, github, ...
+_SOCIAL = env.words("SOCIAL_PROVIDERS")
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -36,6 +38,13 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.usersessions",
+    *(f"allauth.socialaccount.providers.{name}" for name in _SOCIAL),
     "channels",
     "csp",
     "django_prometheus",
@@ -57,6 +66,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "videogen.accounts.middleware.SuspensionMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -109,8 +120,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")
 CACHES = {
+    # Without Redis it knows nothing and says no error.
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "videogen.forgiving_cache.ForgivingCache",
         "LOCATION": f"{REDIS_URL}/2",
         "OPTIONS": {"socket_timeout": 0.3, "socket_connect_timeout": 0.3},
     },
@@ -162,6 +174,11 @@ BACKEND_AWAY_SECONDS = env.number("BACKEND_AWAY_SECONDS", 90)
 MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3)
 # The answer of an idempotency key is kept this long: 7 days. Its job refuses a second charge for ever.
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
+# Who judges prompts before they are accepted, as a dotted path (jobs/moderation.py); empty: nobody.
+MODERATION = env.text("MODERATION", "")
+MODERATION_SECONDS = env.number("MODERATION_SECONDS", 2)
+# What a moderator that breaks or hangs means: closed (503, try again) or open (accepted).
+MODERATION_FAILS = env.choice("MODERATION_FAILS", ("closed", "open"))
 # Where generations in our own workers put their files, and how browsers address them.
 PREVIEW_ROOT = DATA_DIR / "previews"
 PREVIEW_URL = f"{PUBLIC_URL}/previews"
@@ -186,13 +203,53 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = ["videogen.accounts.backends.SignInBackend"]
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "studio"
 LOGOUT_REDIRECT_URL = "sign_in"
+ACCOUNT_ADAPTER = "videogen.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# Codes and not links: they work on a phone whose mail is read on another machine.
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 900
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 900
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+ACCOUNT_SESSION_REMEMBER = True
+# Everybody may make an account; where not, an administrator makes them.
+SIGN_UP_OPEN = env.flag("SIGN_UP_OPEN", default=True)
+ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0)
+HEADLESS_CLIENTS = ("app",)
+MFA_ADAPTER = "videogen.accounts.adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "videogen"
+SOCIALACCOUNT_ADAPTER = "videogen.accounts.adapters.SocialAdapter"
+SOCIALACCOUNT_PROVIDERS = {
+    name: {
+        "APPS": [
+            {
+                "client_id": env.text(f"{name.upper()}_CLIENT_ID"),
+                "secret": env.text(f"{name.upper()}_CLIENT_SECRET"),
+            }
+        ]
+    }
+    for name in _SOCIAL
+}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "videogen.accounts.authentication.ApiKeyAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "videogen.accounts.authentication.SessionTokenAuthentication",
+        "videogen.accounts.authentication.PageAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -208,6 +265,17 @@ FLOOD_WEBHOOKS_PER_MINUTE = env.integer("FLOOD_WEBHOOKS_PER_MINUTE", 12_000)
 RATELIMIT_USE_CACHE = "throttling"
 # W001 and E003 ask for a shared cache; the shield is per process on purpose (docs/adr/0006).
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001", "django_ratelimit.E003"]
+
+# --- Mail
+
+# smtp://user:password@host:port, smtps://...; where unset, a developer's mail is written to a folder.
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+vars().update(env.mail("EMAIL_URL"))
+if DEVELOPMENT and not env.text("EMAIL_URL", ""):
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = DATA_DIR / "mail"
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", f"videogen@{urlsplit(PUBLIC_URL).hostname}")
 
 # --- Security
 
@@ -241,7 +309,8 @@ CONTENT_SECURITY_POLICY = {
         "media-src": ["'self'", PUBLIC_URL, *_MEDIA],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
-        "form-action": ["'self'"],
+        # A form that starts a sign-in elsewhere is answered with a redirect to there.
+        "form-action": ["'self'", *(["https:"] if _SOCIAL else [])],
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
     },
