@@ -33,11 +33,13 @@ def _no_memory_between_tests() -> None:
     from django.core.cache import caches
 
     from jobs import catalog
-    from videogen.accounts import keys
+    from videogen.accounts import keys, tokens
 
     catalog.forget()
     keys.forget()
+    tokens.forget()
     caches["throttling"].clear()
+    caches["default"].clear()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from videogen import env
+from videogen.accounts import sign_in
+from videogen.accounts.sign_in import *  # noqa: F403 - settings of sign-up, sign-in and second factors
 
 # --- Identity and addresses
 
@@ -29,8 +31,6 @@ READY_FILE = env.text("READY_FILE", "")
 
 # --- Applications
 
-# Other places' accounts that people may sign in with, as allauth names them: google, github, ...
-_SOCIAL = env.words("SOCIAL_PROVIDERS")
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -38,13 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
-    "allauth",
-    "allauth.account",
-    "allauth.headless",
-    "allauth.mfa",
-    "allauth.socialaccount",
-    "allauth.usersessions",
-    *(f"allauth.socialaccount.providers.{name}" for name in _SOCIAL),
+    *sign_in.APPLICATIONS,
     "channels",
     "csp",
     "django_prometheus",
@@ -207,44 +201,6 @@ AUTHENTICATION_BACKENDS = ["videogen.accounts.backends.SignInBackend"]
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "studio"
 LOGOUT_REDIRECT_URL = "sign_in"
-ACCOUNT_ADAPTER = "videogen.accounts.adapters.AccountAdapter"
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_CHANGE_EMAIL = True
-ACCOUNT_EMAIL_NOTIFICATIONS = True
-ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# Codes and not links: they work on a phone whose mail is read on another machine.
-ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
-ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 900
-ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = True
-ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
-ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
-ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 900
-ACCOUNT_PREVENT_ENUMERATION = True
-ACCOUNT_REAUTHENTICATION_REQUIRED = True
-ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
-ACCOUNT_SESSION_REMEMBER = True
-# Everybody may make an account; where not, an administrator makes them.
-SIGN_UP_OPEN = env.flag("SIGN_UP_OPEN", default=True)
-ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0)
-HEADLESS_CLIENTS = ("app",)
-MFA_ADAPTER = "videogen.accounts.adapters.SecondFactorAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-MFA_TOTP_ISSUER = "videogen"
-SOCIALACCOUNT_ADAPTER = "videogen.accounts.adapters.SocialAdapter"
-SOCIALACCOUNT_PROVIDERS = {
-    name: {
-        "APPS": [
-            {
-                "client_id": env.text(f"{name.upper()}_CLIENT_ID"),
-                "secret": env.text(f"{name.upper()}_CLIENT_SECRET"),
-            }
-        ]
-    }
-    for name in _SOCIAL
-}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "videogen.accounts.authentication.ApiKeyAuthentication",
@@ -310,7 +266,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         # A form that starts a sign-in elsewhere is answered with a redirect to there.
-        "form-action": ["'self'", *(["https:"] if _SOCIAL else [])],
+        "form-action": ["'self'", *(["https:"] if sign_in.SOCIAL else [])],
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
     },

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, Final
 
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.urls import urlpatterns as headless
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
@@ -34,7 +35,10 @@ def _documented(view: _View) -> _View:
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if refusal := _refused(request):
             return refusal
-        found = view(request, *args, **kwargs)
+        try:
+            found = view(request, *args, **kwargs)
+        except ImmediateHttpResponse as answered:
+            found = answered.response
         return found if found.status_code < _BAD else _problem(found)
 
     return answer
