@@ -44,6 +44,8 @@ class Phone:
 
 def code_of_mail() -> str:
     """Give the code of the latest mail, as its reader would copy it."""
-    found = re.search(r"^\s*([A-Z0-9]{3,}(?:-[A-Z0-9]{3,})*)\s*$", str(mail.outbox[-1].body), re.MULTILINE)
+    found = re.search(
+        r"^\s*([A-Z0-9]{3,}(?:-[A-Z0-9]{3,})*)\s*$", str(mail.outbox[-1].body), re.MULTILINE
+    )
     assert found, mail.outbox[-1].body
     return found[1]

@@ -6,16 +6,16 @@ a process in one query; the doorbell only makes that sooner, so a message that R
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from channels.security.websocket import OriginValidator
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
-from videogen.accounts import access, doorbell, keys, tokens
+from videogen.accounts import access, doorbell, keys, standing, tokens
 from videogen.accounts.access import Access, By
 from videogen.accounts.models import User
 
@@ -25,20 +25,6 @@ logger = logging.getLogger(__name__)
 SIGNED_OUT: Final = 4401
 REFUSED: Final = 4403
 _EVERY: Final = 1.0
-# Credentials asked about in one statement.
-_BATCH: Final = 1000
-_LIVE_KEYS: Final = """
-select k.id::text from account_api_key k join account_user u on u.id = k.user_id
-where k.id = any(%s::uuid[]) and k.revoked_at is null
-    and (k.expires_at is null or k.expires_at > now())
-    and u.is_active and u.suspension_id is null
-"""
-# A session row does not name its user; whoever opened the socket does.
-_LIVE_SESSIONS: Final = """
-select s.session_key from unnest(%s::text[], %s::uuid[]) as opened (name, user_id)
-join django_session s on s.session_key = opened.name and s.expire_date > now()
-join account_user u on u.id = opened.user_id and u.is_active and u.suspension_id is null
-"""
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -125,13 +111,13 @@ class _Watch:
             if not opened:
                 continue
             try:
-                live = await database_sync_to_async(_live)(opened.values())
+                over = await database_sync_to_async(standing.refused)(set(opened.values()))
             except DatabaseError:
                 # Nobody can say; what is open stays, and the next second asks again.
                 logger.warning("sockets_not_checked", exc_info=True)
                 continue
             for ended, found in opened.items():
-                if found.name not in live and not ended.done():
+                if found in over and not ended.done():
                     ended.set_result(None)
 
     async def _listen(self) -> None:
@@ -149,22 +135,6 @@ class _Watch:
 
 
 _watch: Final = _Watch()
-
-
-def _live(opened: Iterable[Access]) -> set[str]:
-    """Give the names of those that still open something."""
-    found: set[str] = set()
-    by_key = [one.name for one in opened if one.by is By.KEY]
-    by_session = [(one.name, one.user.pk) for one in opened if one.by is By.SESSION]
-    with connection.cursor() as cursor:
-        for at in range(0, len(by_key), _BATCH):
-            cursor.execute(_LIVE_KEYS, [by_key[at : at + _BATCH]])
-            found.update(name for (name,) in cursor.fetchall())
-        for at in range(0, len(by_session), _BATCH):
-            names, users = zip(*by_session[at : at + _BATCH], strict=True)
-            cursor.execute(_LIVE_SESSIONS, [list(names), list(users)])
-            found.update(name for (name,) in cursor.fetchall())
-    return found
 
 
 def _access(scope: Scope) -> Access | None:
