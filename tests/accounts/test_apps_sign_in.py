@@ -33,7 +33,7 @@ def _dora() -> Phone:
 
 
 def _code(secret: str) -> str:
-    return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+    return str(format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time())))))
 
 
 def test_somebody_new_signs_up_verifies_and_has_an_account_with_credits() -> None:
@@ -46,7 +46,7 @@ def test_somebody_new_signs_up_verifies_and_has_an_account_with_credits() -> Non
     assert first.json()["code"] == "sign_in_needed"
     assert {"id": "verify_email", "is_pending": True} in first.json()["data"]["flows"]
     assert _jobs(phone.token).status_code == 401
-    assert {kind for _, kind in mail.outbox[0].alternatives} == {"text/html"}
+    assert {kind for _, kind in getattr(mail.outbox[0], "alternatives", [])} == {"text/html"}
     assert mail.outbox[0].to == ["dora@example.com"]
 
     assert phone.verify().json()["data"]["user"]["email"] == "dora@example.com"
