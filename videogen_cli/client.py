@@ -3,8 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from email.message import Message
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -26,7 +25,7 @@ class _Redirects(HTTPRedirectHandler):
     """Follows to other origins without what only the server may see."""
 
     def redirect_request(
-        self, req: Request, fp: Any, code: int, msg: str, headers: Message, newurl: str
+        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
         """Give the next request."""
         following = super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -35,12 +35,14 @@ class Screen:
         if self._is_quiet:
             return
         line = self._line(job)
+        if line == self._said:
+            return
         if self._is_live:
             width = shutil.get_terminal_size().columns - 1
             self._stream.write(f"\r\x1b[K{line[:width]}")
             if job["finished_at"]:
                 self._stream.write("\n")
-        elif line != self._said:
+        else:
             self._stream.write(f"{line}\n")
         self._said = line
         self._stream.flush()
