@@ -27,9 +27,7 @@ def follow(client: Client, job_id: str, *, show: Callable[[Job], None]) -> Job:
     away_since = 0.0
     while job["state"] not in _TERMINAL:
         try:
-            before, job = job, _streamed(client, job_id, job, show=show)
-            if job != before:
-                show(job)
+            job = _streamed(client, job_id, job, show=show)
             away_since = 0.0
         except Failure as failure:
             if failure.code is not Exit.UNAVAILABLE:
@@ -65,7 +63,9 @@ def _streamed(client: Client, job_id: str, job: Job, *, show: Callable[[Job], No
             if has_ended(job):
                 return job
     # A stream that closed may have been cut before its end.
-    return _asked(client, job_id)
+    job = _asked(client, job_id)
+    show(job)
+    return job
 
 
 def _changed(job: Job, name: str, data: Any) -> Job | None:

@@ -35,8 +35,10 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_SESSION_REMEMBER = True
-# Everybody may make an account; where not, an administrator makes them.
-SIGN_UP_OPEN = env.flag("SIGN_UP_OPEN", default=True)
+# Everybody may make an account, where mail with the code can reach them; else an administrator makes them.
+SIGN_UP_OPEN = env.flag(
+    "SIGN_UP_OPEN", default=env.flag("DEVELOPMENT") or bool(env.text("EMAIL_URL", ""))
+)
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0)
 HEADLESS_CLIENTS = ("app",)
 MFA_ADAPTER = "videogen.accounts.adapters.SecondFactorAdapter"

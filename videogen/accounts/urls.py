@@ -1,10 +1,12 @@
 """Addresses of the pages for signing up, signing in and looking after an account."""
 
 from allauth.account import views as entrance
+from allauth.mfa.base import views as second_step
 from allauth.urls import build_provider_urlpatterns
 from django.urls import include, path
 
 from videogen.accounts import pages, views
+from videogen.throttling import sign_in_shield
 
 # The names are those that allauth redirects to; `sign_in` and `sign_out` are ours for the same two.
 urlpatterns = [
@@ -30,6 +32,12 @@ urlpatterns = [
     path("account/password/first", entrance.password_set, name="account_set_password"),
     path("account/email", entrance.email, name="account_email"),
     path("account/confirm", views.Reauthenticate.as_view(), name="account_reauthenticate"),
+    # Before allauth's own, which has no limit that outlives Redis.
+    path(
+        "account/two-factor/authenticate/",
+        sign_in_shield(second_step.authenticate),
+        name="mfa_authenticate",
+    ),
     path("account/two-factor/", include("allauth.mfa.urls")),
     path("account/devices", pages.devices, name="devices"),
     path("account/keys", pages.keys, name="keys"),
