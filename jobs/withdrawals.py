@@ -12,9 +12,10 @@ from jobs.errors import JobMissing, TransitionRefused
 
 logger = logging.getLogger(__name__)
 
-# A job that waits was not made before the owner's oldest open one; what has ended is skipped by its state.
+# Waiting ones first: those that run are only counted.
 _OPEN: Final = """
-select id, state from job where owner_id = %s and finished_at is null order by created_at limit %s
+select id, state from job where owner_id = %s and finished_at is null
+order by state <> 'queued', created_at limit %s
 """
 
 

@@ -10,7 +10,8 @@ from django.db import DatabaseError, connection
 
 logger = logging.getLogger(__name__)
 
-_EVERY: Final = 60.0
+# Seconds between two writes of a process.
+EVERY = 60.0
 _KEYS: Final = """
 update account_api_key set last_used_at = now()
 where id = any(%s) and (last_used_at is null or last_used_at < now() - interval '50 seconds')
@@ -61,7 +62,7 @@ def _mark(add: Callable[[], None]) -> None:
 
 def _run() -> None:
     ends = threading.Event()
-    while not ends.wait(_EVERY):
+    while not ends.wait(EVERY):
         try:
             write()
         except DatabaseError:
