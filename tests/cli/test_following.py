@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:  # type: ignore[override]
+    def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
@@ -127,7 +127,7 @@ def test_without_streams_it_asks_with_the_tag_of_the_last_answer(
     places: tuple[Place, Place],
 ) -> None:
     web, _ = places
-    unchanged = (304, {"ETag": '"a"'}, b"")
+    unchanged: tuple[int, dict[str, str], bytes] = (304, {"ETag": '"a"'}, b"")
     web.says("/api/v1/jobs/j1", _json(JOB), _json(JOB, ETag='"a"'), unchanged, _json(DONE))
 
     job, shown = _followed(web)
@@ -147,7 +147,7 @@ def test_a_server_at_fault_is_waited_for_and_a_revoked_key_is_not(
 ) -> None:
     web, _ = places
     web.says("/api/v1/jobs/j1", _json(JOB))
-    broken = (500, {}, b"oops")
+    broken: tuple[int, dict[str, str], bytes] = (500, {}, b"oops")
     web.says("/api/v1/jobs/j1/events", broken, broken, _stream(("job", DONE)))
     assert _followed(web)[0] == DONE
 
