@@ -156,7 +156,9 @@ def _after(job: Job, moment: datetime | None) -> int | None:
 
 
 class InvalidFields(Exception):
-    """Every fault of a request, by field."""
+    """Every fault of a request, by field. `code` is stable and documented."""
+
+    code = "invalid_request"
 
     def __init__(self, faults: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {text}" for name, text in faults.items()))

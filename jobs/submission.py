@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg.errors
 from django.db import OperationalError
 
-from jobs import entrance, idempotency, ledger, refusals, requests
+from jobs import entrance, idempotency, ledger, moderation, refusals, requests
 from jobs.entrance import Origin
 from jobs.errors import Busy, JobMissing, RetryRefused, StillInProgress
 from jobs.idempotency import Claim
@@ -42,10 +42,11 @@ def submit(
     """Accept a request, or refuse it.
 
     A refusal at the door writes the caller's next place and its ticket, nothing else. A request that its
-    claim knows gives back the earlier job. Raises QuotaExceeded, NoRoom, KeyReused, when another submission
-    of the account does not end in time StillInProgress or Busy, and InvalidFields when the image of an
-    earlier request is not kept any more.
+    claim knows gives back the earlier job. Raises PromptRefused, ModerationAway, QuotaExceeded, NoRoom,
+    KeyReused, when another submission of the account does not end in time StillInProgress or Busy, and
+    InvalidFields when the image of an earlier request is not kept any more.
     """
+    moderation.check(request.prompt, owner_id=owner_id)
     for _ in range(_LOOKS):
         try:
             accepted = _take(request, owner_id=owner_id, claim=claim, origin=origin)

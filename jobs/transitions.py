@@ -28,12 +28,7 @@ from jobs import (
     retry_policy,
 )
 from jobs.backends.backend import Video
-from jobs.errors import (
-    AttemptSuperseded,
-    CancelFeeChanged,
-    JobMissing,
-    TransitionRefused,
-)
+from jobs.errors import AttemptSuperseded, CancelFeeChanged, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Job, LearnedBy
@@ -188,18 +183,26 @@ def _expiring(job_id: JobId, *, cause: str, when: Callable[[Job], bool]) -> Iter
         _apply(_checked(move))
 
 
-def _end_as_canceled(move: _Move, *, fee: int) -> None:
+def withdraw(job_id: JobId, *, why: str) -> None:
+    """End a waiting job at no charge, for a reason that is not its owner's. Refused when it does not wait."""
+    with transaction.atomic():
+        move = _Move(job=locks.waiting(job_id), to=JobState.CANCELED, cause="operator")
+        if JobState(move.job.state) is not JobState.QUEUED:
+            raise TransitionRefused(job_id=job_id, current=move.job.state, wanted=move.to)
+        _end_as_canceled(move, fee=0, why=why)
+        _apply(_checked(move))
+
+
+def _end_as_canceled(move: _Move, *, fee: int, why: str = "You cancelled it.") -> None:
     move.to = JobState.CANCELED
     move.job.cancel_fee = fee
-    move.error_code, move.error_message = "canceled", "You cancelled it."
+    move.error_code, move.error_message = "canceled", why
 
 
 def _end_as_expired(move: _Move) -> None:
     move.to = JobState.EXPIRED
-    move.error_code = "expired"
-    move.error_message = (
-        "It did not start in time." if move.job.attempt == 0 else "It did not finish in time."
-    )
+    what = "start" if move.job.attempt == 0 else "finish"
+    move.error_code, move.error_message = "expired", f"It did not {what} in time."
 
 
 def _request_cancel(job: Job, *, agreed_fee: int | None) -> None:
@@ -250,9 +253,8 @@ def _moving(
 
 
 def _checked(move: _Move) -> _Move:
-    current = JobState(move.job.state)
-    if move.to not in MOVES[current]:
-        raise TransitionRefused(job_id=move.job.id, current=current, wanted=move.to)
+    if move.to not in MOVES[JobState(move.job.state)]:
+        raise TransitionRefused(job_id=move.job.id, current=move.job.state, wanted=move.to)
     return move
 
 

@@ -57,9 +57,20 @@ def progress(owner_id: UUID, *, job_id: UUID, attempt: int, percent: int) -> Non
     future.add_done_callback(_forget)
 
 
+def ring(group: str) -> None:
+    """Say "look" to the processes that listen to a group. Fire and forget: they look by themselves too."""
+    future = asyncio.run_coroutine_threadsafe(_send_to(group, {"type": "look"}), _running_loop())
+    future.add_done_callback(_forget)
+
+
 def _forget(future: "asyncio.Future[None] | Any") -> None:
     if not future.cancelled() and (error := future.exception()):
-        logger.info("progress_not_pushed", extra={"reason": type(error).__name__})
+        logger.info("hint_not_pushed", extra={"reason": type(error).__name__})
+
+
+async def _send_to(group: str, message: Mapping[str, Any]) -> None:
+    async with asyncio.timeout(_PATIENCE):
+        await get_channel_layer().group_send(group, dict(message))
 
 
 async def _send_all(messages: list[tuple[UUID, Mapping[str, Any]]]) -> None:

@@ -4,7 +4,6 @@ import os
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
@@ -13,6 +12,7 @@ django_application = get_asgi_application()
 
 from jobs.api import push  # noqa: E402 - needs the applications
 from notifications.routing import websocket_urlpatterns  # noqa: E402 - needs the applications
+from videogen.accounts.sockets import Admission, OriginUnlessHeader  # noqa: E402
 
 
 async def http(scope: push.Scope, receive: push.Receive, send: push.Send) -> None:
@@ -25,8 +25,9 @@ application = ProtocolTypeRouter(
     {
         "http": http,
         # Outside everything else: a page of another origin gets no socket, whatever its cookies.
-        "websocket": OriginValidator(
-            AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.PUSH_ALLOWED_ORIGINS
+        "websocket": OriginUnlessHeader(
+            AuthMiddlewareStack(Admission(URLRouter(websocket_urlpatterns))),
+            settings.PUSH_ALLOWED_ORIGINS,
         ),
     }
 )

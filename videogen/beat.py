@@ -3,6 +3,7 @@
 from typing import Any
 
 from scheduler import tasks
+from videogen.accounts import tasks as account_tasks
 
 _TABLE = (
     (tasks.rescue_silent_workers, tasks.RESCUE_EVERY),
@@ -23,6 +24,7 @@ _TABLE = (
     (tasks.move_on, tasks.REKIND_EVERY),
     (tasks.settle_kinds, tasks.SETTLE_EVERY),
     (tasks.stop_orphans, tasks.ORPHANS_EVERY),
+    (account_tasks.withdraw_jobs_of_suspended, account_tasks.WITHDRAW_EVERY),
 )
 
 SCHEDULE: dict[str, dict[str, Any]] = {

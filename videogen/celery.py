@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "videogen.settings")
 
 app = Celery("videogen")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["jobs", "scheduler", "notifications"])
+app.autodiscover_tasks(["jobs", "scheduler", "notifications", "videogen.accounts"])
 
 
 @signals.setup_logging.connect

@@ -54,6 +54,15 @@ def flag(name: str, *, default: bool = False) -> bool:
     raise ImproperlyConfigured(message)
 
 
+def choice(name: str, known: tuple[str, ...]) -> str:
+    """Read one of several words; the first is the default."""
+    found = text(name, known[0])
+    if found not in known:
+        message = f"{name} must be one of {', '.join(known)}, not {found!r}."
+        raise ImproperlyConfigured(message)
+    return found
+
+
 def words(name: str, default: str = "") -> list[str]:
     """Read a list separated by commas."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
@@ -72,4 +81,24 @@ def database(name: str) -> dict[str, str]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(options.get("host", parts.hostname or "")),
         "PORT": str(parts.port or ""),
+    }
+
+
+def mail(name: str) -> dict[str, str | int | bool]:
+    """Read an `smtp://user:password@host:port` or `smtps://...` address as Django's settings."""
+    found = text(name, "")
+    if not found:
+        return {}
+    parts = urlsplit(found)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        message = f"{name} must look like smtp://user:password@host:587."
+        raise ImproperlyConfigured(message)
+    is_tls = parts.scheme == "smtps"
+    return {
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or (465 if is_tls else 587),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": is_tls,
+        "EMAIL_USE_TLS": not is_tls and "tls=0" not in parts.query,
     }

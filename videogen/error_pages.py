@@ -27,18 +27,23 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def broken(request: HttpRequest) -> HttpResponse:
     """Answer 500, without the database or the session: they may be what broke."""
-    if request.path.startswith(_PROGRAMS):
+    if is_of_program(request):
         detail = "A fault on our side. It is reported."
-        return _problem(request, 500, code="internal_error", detail=detail)
+        return problem(500, code="internal_error", detail=detail, path=request.path)
     return HttpResponse(loader.get_template("500.html").render(), status=500)
 
 
 def _answer(request: HttpRequest, status: int, *, code: str, detail: str) -> HttpResponse:
-    if request.path.startswith(_PROGRAMS):
-        return _problem(request, status, code=code, detail=detail)
+    if is_of_program(request):
+        return problem(status, code=code, detail=detail, path=request.path)
     return render(request, f"{status}.html", status=status)
 
 
-def _problem(request: HttpRequest, status: int, *, code: str, detail: str) -> HttpResponse:
-    problem = Problem(status=status, code=code, detail=detail)
-    return error_shapes.answer(problem, path=request.path)
+def is_of_program(request: HttpRequest) -> bool:
+    """Say whether a program asks, by the address."""
+    return request.path.startswith(_PROGRAMS)
+
+
+def problem(status: int, *, code: str, detail: str, path: str = "/api/") -> HttpResponse:
+    """Give a problem document, in the shape of the face that the path is of."""
+    return error_shapes.answer(Problem(status=status, code=code, detail=detail), path=path)

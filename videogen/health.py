@@ -1,8 +1,9 @@
 """Whether this process lives, and whether the service works."""
 
-from django.core.cache import cache
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from redis import Redis
 from redis.exceptions import RedisError
 
 
@@ -19,7 +20,10 @@ def ready(_: HttpRequest) -> JsonResponse:
     except DatabaseError:
         return JsonResponse({"status": "unavailable", "database": "away"}, status=503)
     try:
-        cache.get("health")
+        with Redis.from_url(
+            settings.REDIS_URL, socket_timeout=0.3, socket_connect_timeout=0.3
+        ) as redis:
+            redis.ping()
     except (RedisError, OSError):
         return JsonResponse({"status": "degraded", "database": "ok", "redis": "away"})
     return JsonResponse({"status": "ready", "database": "ok", "redis": "ok"})

@@ -27,8 +27,10 @@ from jobs.errors import (
     TransitionRefused,
     Unsupported,
 )
+from jobs.moderation import ModerationAway
 from jobs.requests import InvalidFields
 from videogen import error_shapes
+from videogen.accounts.keys import KeyRefused
 from videogen.error_shapes import Problem
 
 _STATUS: Final[Mapping[type[JobError], int]] = {
@@ -43,9 +45,11 @@ _STATUS: Final[Mapping[type[JobError], int]] = {
     LengthRequired: 411,
     FileTooLarge: 413,
     KeyReused: 422,
+    KeyRefused: 409,
     QuotaExceeded: 429,
     StillInProgress: 409,
     Busy: 503,
+    ModerationAway: 503,
     NoRoom: 503,
 }
 _TOO_LARGE: Final = "A request may have 64 kB at most."
@@ -80,9 +84,7 @@ def of(error: Exception) -> Problem | None:
     """Say what an error is to a caller; None for a bug."""
     match error:
         case InvalidFields():
-            return Problem(
-                status=400, code="invalid_request", detail=str(error), faults=error.faults
-            )
+            return Problem(status=400, code=error.code, detail=str(error), faults=error.faults)
         case JobError():
             return _refusal(error)
         case exceptions.APIException() if not isinstance(error, exceptions.ParseError):

@@ -4,6 +4,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from videogen import env
+from videogen.accounts import sign_in
+from videogen.accounts.sign_in import *  # noqa: F403 - settings of sign-up, sign-in and second factors
 
 # --- Identity and addresses
 
@@ -36,6 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    *sign_in.APPLICATIONS,
     "channels",
     "csp",
     "django_prometheus",
@@ -60,6 +63,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "videogen.accounts.middleware.SuspensionMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -112,8 +117,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")
 CACHES = {
+    # Without Redis it knows nothing and says no error.
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "videogen.forgiving_cache.ForgivingCache",
         "LOCATION": f"{REDIS_URL}/2",
         "OPTIONS": {"socket_timeout": 0.3, "socket_connect_timeout": 0.3},
     },
@@ -167,6 +173,11 @@ MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3)
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
 # Images that videos begin from are kept this long after their last use and the end of their jobs: 2 days.
 INPUT_IMAGES_KEPT_SECONDS = 2 * 86_400
+# Who judges prompts before they are accepted, as a dotted path (jobs/moderation.py); empty: nobody.
+MODERATION = env.text("MODERATION", "")
+MODERATION_SECONDS = env.number("MODERATION_SECONDS", 2)
+# What a moderator that breaks or hangs means: closed (503, try again) or open (accepted).
+MODERATION_FAILS = env.choice("MODERATION_FAILS", ("closed", "open"))
 # Where generations in our own workers put their files, and how browsers address them.
 PREVIEW_ROOT = DATA_DIR / "previews"
 PREVIEW_URL = f"{PUBLIC_URL}/previews"
@@ -197,13 +208,15 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # Names of models of OpenAI's withdrawn API. Where no pool has one, it means the default model.
 MODELS_OF_OPENAI = env.words("MODELS_OF_OPENAI", "sora-2,sora-2-pro")
+AUTHENTICATION_BACKENDS = ["videogen.accounts.backends.SignInBackend"]
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "studio"
 LOGOUT_REDIRECT_URL = "sign_in"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "videogen.accounts.authentication.ApiKeyAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "videogen.accounts.authentication.SessionTokenAuthentication",
+        "videogen.accounts.authentication.PageAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -240,6 +253,17 @@ RATELIMIT_USE_CACHE = "throttling"
 # W001 and E003 ask for a shared cache; the shield is per process on purpose (docs/adr/0006).
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001", "django_ratelimit.E003"]
 
+# --- Mail
+
+# smtp://user:password@host:port, smtps://...; where unset, a developer's mail is written to a folder.
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+vars().update(env.mail("EMAIL_URL"))
+if DEVELOPMENT and not env.text("EMAIL_URL", ""):
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = DATA_DIR / "mail"
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", f"videogen@{urlsplit(PUBLIC_URL).hostname}")
+
 # --- Security
 
 _SECURE = not DEVELOPMENT
@@ -272,7 +296,8 @@ CONTENT_SECURITY_POLICY = {
         "media-src": ["'self'", PUBLIC_URL, *_MEDIA],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
-        "form-action": ["'self'"],
+        # A form that starts a sign-in elsewhere is answered with a redirect to there.
+        "form-action": ["'self'", *(["https:"] if sign_in.SOCIAL else [])],
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
     },

@@ -20,21 +20,24 @@ def sign_in_shield(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
         if request.method != "POST":
             return view(request, *args, **kwargs)
         for key in (_address_of(request), request.POST.get("username", "").lower()):
-            wait = flood_wait(
-                request, group="sign_in", key=key, per_minute=settings.FLOOD_SIGN_INS_PER_MINUTE
-            )
-            if wait:
-                response = render(
-                    request,
-                    "accounts/sign_in.html",
-                    {"throttled": True, "retry_after": wait},
-                    status=429,
-                )
+            if wait := _wait(request, key):
+                response = render(request, "429.html", {"retry_after": wait}, status=429)
                 response["Retry-After"] = str(wait)
                 return response
         return view(request, *args, **kwargs)
 
     return shielded
+
+
+def sign_in_wait(request: HttpRequest) -> int | None:
+    """Count one try of this address to sign in or up; give the seconds to wait when there were too many."""
+    return _wait(request, _address_of(request))
+
+
+def _wait(request: HttpRequest, key: str) -> int | None:
+    return flood_wait(
+        request, group="sign_in", key=key, per_minute=settings.FLOOD_SIGN_INS_PER_MINUTE
+    )
 
 
 def _address_of(request: HttpRequest) -> str:

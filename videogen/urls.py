@@ -1,16 +1,18 @@
 """Who answers a request."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
 from jobs import content, hooks
 from videogen import contract, health
-from videogen.accounts.views import SignIn, SignOut
 
+# Signing in to the admin is signing in: with second factors, limits and all.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 urlpatterns = [
     path("", include("jobs.web.urls")),
-    path("sign-in", SignIn.as_view(), name="sign_in"),
-    path("sign-out", SignOut.as_view(), name="sign_out"),
+    path("", include("videogen.accounts.urls")),
+    path("api/v1/", include("videogen.accounts.api_urls")),
     path("api/v1/", include("jobs.api.urls")),
     path("api/schema/", contract.Schema.as_view(), name="api_schema"),
     path("api/docs/", contract.Docs.as_view(url_name="api_schema"), name="api_docs"),

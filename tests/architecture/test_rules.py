@@ -25,7 +25,9 @@ def _sources(*folders: str) -> Iterator[Path]:
                 yield path
 
 
-@pytest.mark.parametrize("path", list(_sources(*ROOMS, "tests")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", list(_sources(*ROOMS, "videogen_cli", "tests")), ids=lambda path: path.name
+)
 def test_a_file_is_one_concept(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST
 

@@ -28,9 +28,9 @@ def test_each_account_has_a_key_that_works_and_its_credits(tmp_path: Path) -> No
     assert file.stat().st_mode & 0o777 == 0o600
     assert Account.objects.filter(tier="pro", balance=monthly).count() == 1003
     for key in (found[0], found[-1]):
-        user = keys.user_of(key)
-        assert user is not None
-        assert not user.has_usable_password()
+        access = keys.access_of(key)
+        assert access is not None
+        assert not access.user.has_usable_password()
 
 
 @pytest.mark.parametrize(

@@ -1,32 +1,35 @@
-"""API keys: made once, shown once, found by digest, remembered for a second in each process."""
+"""API keys: made once, shown once, found by digest, rotated with two live ones, revoked for good."""
 
 import hashlib
 import hmac
 import secrets
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
 from zlib import crc32
 
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Least, Now
 from django.utils import timezone
 
+from jobs.errors import JobError
+from videogen.accounts import doorbell, last_used, scopes
+from videogen.accounts.access import Access, By, Memory
 from videogen.accounts.models import ApiKey, User
 
-# A revoked key or a deactivated user is refused within this time, seconds.
-_TRUSTED_FOR: Final = 1.0
-_MOST_REMEMBERED: Final = 20_000
+MOST_LIVE: Final = 50
+# How long a rotated key goes on beside its successor.
+OVERLAP: Final = timedelta(hours=24)
+LONGEST_OVERLAP: Final = timedelta(days=7)
 _PREFIX: Final = "vg_"
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    user: User | None
-    until: float
+class KeyRefused(JobError):
+    """The key cannot be made or rotated."""
 
-
-_remembered: dict[bytes, _Remembered] = {}
+    code = "key_refused"
 
 
 def new_secret() -> str:
@@ -36,12 +39,9 @@ def new_secret() -> str:
 
 
 def create(user: User, *, name: str, secret: str | None = None) -> str:
-    """Store a key's digest and give the key, which nobody can read again."""
+    """Store a key with all scopes and give it; nobody can read it again. A known secret stays as it is."""
     secret = secret or new_secret()
-    row = _row(user, secret, name=name)
-    ApiKey.objects.get_or_create(
-        digest=row.digest, defaults={"user": user, "name": name, "prefix": row.prefix}
-    )
+    ApiKey.objects.get_or_create(digest=_digest(secret), defaults=_row(user, name, secret))
     return secret
 
 
@@ -49,13 +49,83 @@ def create_many(users: Sequence[User], *, name: str) -> list[str]:
     """Make a key for each user, in one statement."""
     made = [new_secret() for _ in users]
     ApiKey.objects.bulk_create(
-        [_row(user, secret, name=name) for user, secret in zip(users, made, strict=True)]
+        [
+            ApiKey(**_row(user, name, secret), digest=_digest(secret))
+            for user, secret in zip(users, made, strict=True)
+        ]
     )
     return made
 
 
-def _row(user: User, secret: str, *, name: str) -> ApiKey:
-    return ApiKey(user=user, name=name, prefix=secret[: len(_PREFIX) + 8], digest=_digest(secret))
+def issue(
+    user: User,
+    *,
+    name: str,
+    scopes: tuple[str, ...] = scopes.ALL,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key for somebody and give its row and its secret. Raises KeyRefused when they have too many."""
+    secret = new_secret()
+    with transaction.atomic():
+        _lock(user.id)
+        if live(user.id).count() >= MOST_LIVE:
+            raise KeyRefused(f"You have {MOST_LIVE} live keys. Revoke one first.")
+        key = ApiKey.objects.create(
+            **_row(user, name, secret),
+            digest=_digest(secret),
+            scopes=list(scopes),
+            expires_at=expires_at,
+        )
+    return key, secret
+
+
+def rotate(key_id: UUID, *, user: User, overlap: timedelta = OVERLAP) -> tuple[ApiKey, str]:
+    """Make a key's successor; the old one goes on for `overlap`. Raises KeyRefused.
+
+    Raises ApiKey.DoesNotExist where the user has no such key. A key that is being replaced is not
+    replaced a second time: two of a kind are live at most.
+    """
+    secret = new_secret()
+    with transaction.atomic():
+        _lock(user.id)
+        old = ApiKey.objects.select_related("successor").get(id=key_id, user=user)
+        if not live(user.id).filter(id=old.id).exists():
+            raise KeyRefused("This key is over. Make a new one.")
+        if hasattr(old, "successor"):
+            raise KeyRefused("This key is being replaced already. Rotate the newer one.")
+        if live(user.id).count() >= MOST_LIVE:
+            raise KeyRefused(f"You have {MOST_LIVE} live keys. Revoke one first.")
+        lifetime = old.expires_at - old.created_at if old.expires_at else None
+        new = ApiKey.objects.create(
+            **_row(user, old.name, secret),
+            digest=_digest(secret),
+            scopes=old.scopes,
+            replaces=old,
+            expires_at=timezone.now() + lifetime if lifetime else None,
+        )
+        # Least skips an end that is not set.
+        ApiKey.objects.filter(id=old.id).update(expires_at=Least(F("expires_at"), Now() + overlap))
+    return new, secret
+
+
+def revoke(key_id: UUID, *, user_id: UUID) -> bool:
+    """End a key for good; every process refuses it within a second. False where there is none."""
+    keys = ApiKey.objects.filter(id=key_id, user_id=user_id)
+    if not keys.filter(revoked_at__isnull=True).update(revoked_at=Now()):
+        return keys.exists()
+    forget()
+    transaction.on_commit(doorbell.ring)
+    return True
+
+
+def live(user_id: UUID) -> QuerySet[ApiKey]:
+    """Give the keys of somebody that open something now, the newest first."""
+    return ApiKey.objects.filter(_LIVE, user_id=user_id).order_by("-created_at", "-id")
+
+
+def access_of(secret: str) -> Access | None:
+    """Find what a key opens, a suspended account included; None for anything else."""
+    return _memory.find(secret) if _is_well_formed(secret) else None
 
 
 def derived_secret(*, salt: str, secret_key: str) -> str:
@@ -65,34 +135,35 @@ def derived_secret(*, salt: str, secret_key: str) -> str:
     return body + _checksum(body)
 
 
-def user_of(secret: str) -> User | None:
-    """Find the active user of a live key; None for anything else."""
-    if not _is_well_formed(secret):
-        return None
-    digest = _digest(secret)
-    now = time.monotonic()
-    known = _remembered.get(digest)
-    if known and known.until > now:
-        return known.user
-    user = _look_up(digest)
-    if len(_remembered) >= _MOST_REMEMBERED:
-        _remembered.clear()
-    _remembered[digest] = _Remembered(user=user, until=now + _TRUSTED_FOR)
-    return user
+def forget() -> None:
+    """Ask the database again at the next use of any key."""
+    _memory.forget()
 
 
-def _look_up(digest: bytes) -> User | None:
-    found = (
-        ApiKey.objects.select_related("user")
-        .filter(
-            Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()),
-            digest=digest,
-            revoked_at__isnull=True,
-            user__is_active=True,
-        )
+_LIVE: Final = Q(revoked_at__isnull=True) & (Q(expires_at__isnull=True) | Q(expires_at__gt=Now()))
+
+
+def _look_up(secret: str) -> Access | None:
+    key = (
+        ApiKey.objects.select_related("user__suspension")
+        .filter(_LIVE, digest=_digest(secret), user__is_active=True)
         .first()
     )
-    return found.user if found else None
+    if key is None:
+        return None
+    last_used.mark_key(key.id)
+    return Access(user=key.user, by=By.KEY, name=str(key.id), scopes=frozenset(key.scopes))
+
+
+_memory: Final = Memory(_look_up)
+
+
+def _lock(user_id: UUID) -> None:
+    User.objects.select_for_update(of=("self",), no_key=True).only("id").get(id=user_id)
+
+
+def _row(user: User, name: str, secret: str) -> dict[str, Any]:
+    return {"user": user, "name": name, "prefix": secret[: len(_PREFIX) + 8]}
 
 
 def _is_well_formed(secret: str) -> bool:
@@ -106,8 +177,3 @@ def _checksum(body: str) -> str:
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
-
-
-def forget() -> None:
-    """Ask the database again at the next use of any key."""
-    _remembered.clear()

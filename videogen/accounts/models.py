@@ -1,17 +1,22 @@
-"""Users and their API keys. The e-mail address is the login; ids are time-ordered UUIDs."""
+"""Users, their API keys and suspensions. The e-mail address is the login; ids are time-ordered UUIDs."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobs import accounts
 from jobs.ids import new_id
+from videogen.accounts import scopes
 
 
 class UserManager(BaseUserManager["User"]):
@@ -20,14 +25,21 @@ class UserManager(BaseUserManager["User"]):
     def create_user(
         self, email: str, password: str | None = None, *, tier: str = "free", **fields: Any
     ) -> User:
-        """Create a user and open their account with this month's credits, in one transaction."""
+        """Create a user on an administrator's word, with an open account and this month's credits."""
         if not email:
             raise ValueError("A user needs an e-mail address.")
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
+        return self.admit(user, tier=tier)
+
+    def admit(self, user: User, *, tier: str) -> User:
+        """Store somebody whom an administrator vouches for: user, account and known address, or nothing."""
         with transaction.atomic():
             user.save(using=self._db)
             accounts.open_account(user.id, tier=tier)
+            apps.get_model("account", "EmailAddress").objects.create(
+                user=user, email=user.email, verified=True, primary=True
+            )
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
@@ -49,6 +61,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(default=timezone.now, editable=False)
+    # The suspension in force, if any: a join of every look-up, so that no request asks for it.
+    suspension = models.ForeignKey(
+        "Suspension", null=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
 
     objects = UserManager()
 
@@ -76,11 +92,66 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # At most a minute old, and a minute more when a process dies.
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=16), default=scopes.everything)
+    # The key that this one takes over from; both work until the older one's end.
+    replaces = models.OneToOneField(
+        "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="successor"
+    )
 
     class Meta:
         db_table = "account_api_key"
+        constraints = [
+            models.CheckConstraint(
+                name="api_key_scopes_known",
+                condition=Q(scopes__contained_by=list(scopes.ALL), scopes__len__gt=0),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.prefix}... ({self.name})"
+
+    user_id: UUID
+
+
+class Suspension(models.Model):
+    """An account that an administrator closed: by whom, when, why, and how it ended."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="suspensions")
+    # Shown to the suspended person.
+    reason = models.CharField(max_length=500)
+    began_at = models.DateTimeField(db_default=Now(), editable=False)
+    began_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    # When nothing of theirs waited or ran any more.
+    emptied_at = models.DateTimeField(null=True, editable=False)
+    lifted_at = models.DateTimeField(null=True, editable=False)
+    lifted_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    lift_reason = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        db_table = "account_suspension"
+        indexes = [
+            models.Index(
+                name="suspension_to_empty",
+                fields=["id"],
+                condition=Q(lifted_at__isnull=True, emptied_at__isnull=True),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                name="suspension_one_in_force",
+                fields=["user"],
+                condition=Q(lifted_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="suspension_lifted_after_it_began",
+                condition=Q(lifted_at__isnull=True) | Q(lifted_at__gte=F("began_at")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id}, {self.began_at:%Y-%m-%d}: {self.reason}"
 
     user_id: UUID

@@ -1,0 +1,71 @@
+"""When keys and sessions were last used: marked in the process, written once a minute by a thread."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from django.db import DatabaseError, connection
+
+logger = logging.getLogger(__name__)
+
+# Seconds between two writes of a process.
+EVERY = 60.0
+_KEYS: Final = """
+update account_api_key set last_used_at = now()
+where id = any(%s) and (last_used_at is null or last_used_at < now() - interval '50 seconds')
+"""
+_SESSIONS: Final = """
+update usersessions_usersession set last_seen_at = now()
+where session_key = any(%s) and last_seen_at < now() - interval '50 seconds'
+"""
+
+_keys: set[UUID] = set()
+_sessions: set[str] = set()
+_lock = threading.Lock()
+_thread: threading.Thread | None = None
+
+
+def mark_key(key_id: UUID) -> None:
+    """Remember that a key was used. No query."""
+    _mark(lambda: _keys.add(key_id))
+
+
+def mark_session(session_key: str) -> None:
+    """Remember that a session was used. No query."""
+    _mark(lambda: _sessions.add(session_key))
+
+
+def write() -> None:
+    """Write what was marked since the last time, in one statement a kind."""
+    with _lock:
+        keys, sessions = list(_keys), list(_sessions)
+        _keys.clear()
+        _sessions.clear()
+    with connection.cursor() as cursor:
+        if keys:
+            cursor.execute(_KEYS, [keys])
+        if sessions:
+            cursor.execute(_SESSIONS, [sessions])
+
+
+def _mark(add: Callable[[], None]) -> None:
+    global _thread  # noqa: PLW0603 - one thread per process, made when first needed
+    with _lock:
+        add()
+        # A forked process has the object and not the thread.
+        if _thread is None or not _thread.is_alive():
+            _thread = threading.Thread(target=_run, name="last-used", daemon=True)
+            _thread.start()
+
+
+def _run() -> None:
+    ends = threading.Event()
+    while not ends.wait(EVERY):
+        try:
+            write()
+        except DatabaseError:
+            logger.warning("last_use_not_written", exc_info=True)
+        finally:
+            connection.close()

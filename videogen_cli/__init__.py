@@ -1,0 +1,1 @@
+"""The command `videogen`: submit, follow and fetch videos from a terminal. Needs Python only."""
