@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from notifications import tasks as notices
 from scheduler import tasks
 
 _TABLE = (
@@ -16,6 +17,7 @@ _TABLE = (
     (tasks.forget_messages, tasks.FORGET_EVERY),
     (tasks.judge_pools, tasks.JUDGE_EVERY),
     (tasks.check_servers, tasks.CHECK_EVERY),
+    (notices.forget_deliveries, notices.FORGET_EVERY),
     (tasks.stop_orphans, tasks.ORPHANS_EVERY),
 )
 

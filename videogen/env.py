@@ -1,6 +1,7 @@
 """Typed readers of environment variables. A missing or wrong value stops the start, with its name."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -57,6 +58,49 @@ def flag(name: str, *, default: bool = False) -> bool:
 def words(name: str, default: str = "") -> list[str]:
     """Read a list separated by commas."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def networks(name: str) -> list[str]:
+    """Read a list of networks, such as 10.0.0.0/8."""
+    found = words(name)
+    for network in found:
+        try:
+            ip_network(network)
+        except ValueError:
+            message = f"{name} must list networks such as 10.20.0.0/16, not {network!r}."
+            raise ImproperlyConfigured(message) from None
+    return found
+
+
+def mail(name: str) -> tuple[str, dict[str, str]]:
+    """Read how mail is sent: Django's backend and its settings; an empty backend when it is not.
+
+    `smtp://user:password@host:25`, `smtp+starttls://...:587`, `smtps://...:465`, `file:/folder`, `console:`, or
+    `anymail:postmark` with ANYMAIL_SETTINGS.
+    """
+    parts = urlsplit(text(name, ""))
+    match parts.scheme:
+        case "":
+            return "", {}
+        case "console":
+            return "django.core.mail.backends.console.EmailBackend", {}
+        case "file" if parts.path:
+            return "videogen.mail_files.EmailBackend", {"FOLDER": unquote(parts.path)}
+        case "anymail" if parts.path.isidentifier():
+            return f"anymail.backends.{parts.path}.EmailBackend", {}
+        case "smtp" | "smtps" | "smtp+starttls" if parts.hostname:
+            tls = {"smtps": "tls", "smtp+starttls": "starttls"}.get(parts.scheme, "")
+            port = {"tls": 465, "starttls": 587}.get(tls, 25)
+            return "django.core.mail.backends.smtp.EmailBackend", {
+                "HOST": parts.hostname,
+                "PORT": str(parts.port or port),
+                "USER": unquote(parts.username or ""),
+                "PASSWORD": unquote(parts.password or ""),
+                "TLS": tls,
+            }
+        case _:
+            message = f"{name} must look like smtp+starttls://user:password@host:587, or be empty."
+            raise ImproperlyConfigured(message)
 
 
 def database(name: str) -> dict[str, str]:

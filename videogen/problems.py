@@ -22,8 +22,22 @@ from jobs.errors import (
     TransitionRefused,
 )
 from jobs.requests import InvalidFields
+from notifications.errors import (
+    DeliveryMissing,
+    EndpointDisabled,
+    EndpointMissing,
+    InvalidValues,
+    NotificationError,
+    TooManyEndpoints,
+    TooSoon,
+)
 
-_STATUS: Final[Mapping[type[JobError], int]] = {
+_STATUS: Final[Mapping[type[JobError | NotificationError], int]] = {
+    EndpointMissing: 404,
+    DeliveryMissing: 404,
+    TooManyEndpoints: 409,
+    EndpointDisabled: 409,
+    TooSoon: 429,
     JobMissing: 404,
     TransitionRefused: 409,
     AttemptSuperseded: 409,
@@ -54,10 +68,10 @@ def render(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Answer an error of an API view. None leaves it to Django: a bug, reported and answered 500."""
     set_rollback()
     match error:
-        case InvalidFields():
+        case InvalidFields() | InvalidValues():
             faults = [{"field": name, "message": text} for name, text in error.faults.items()]
             return _problem(400, code="invalid_request", detail=str(error), errors=faults)
-        case JobError():
+        case JobError() | NotificationError():
             status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
             return _refusal(error, status=status)
         case RequestDataTooBig():
@@ -79,7 +93,7 @@ def render(error: Exception, context: Mapping[str, Any]) -> Response | None:
             return None
 
 
-def _refusal(error: JobError, *, status: int) -> Response:
+def _refusal(error: JobError | NotificationError, *, status: int) -> Response:
     extra: dict[str, Any] = {}
     headers = {}
     if isinstance(error, QuotaExceeded):

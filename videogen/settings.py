@@ -173,6 +173,27 @@ FAL_KEY_SET_URL = env.text("FAL_KEY_SET_URL", "https://rest.alpha.fal.ai/.well-k
 # --- Events
 
 OUTBOX_SUBSCRIPTIONS = "videogen.subscriptions"
+ANNOUNCEMENTS = "videogen.announcements"
+# Private networks that users' webhooks may reach, such as 10.20.0.0/16; public addresses need no entry.
+OUTBOUND_ALLOWED_NETWORKS = env.networks("OUTBOUND_ALLOWED_NETWORKS")
+# Deliveries that ended, with their logs, are listed for so many days.
+DELIVERIES_KEPT_DAYS = 30
+
+# --- Mail
+
+EMAIL_BACKEND, _mail = env.mail("EMAIL_URL")
+EMAIL_HOST = _mail.get("HOST", "")
+EMAIL_PORT = int(_mail.get("PORT", "25"))
+EMAIL_HOST_USER = _mail.get("USER", "")
+EMAIL_HOST_PASSWORD = _mail.get("PASSWORD", "")
+EMAIL_USE_TLS = _mail.get("TLS") == "starttls"
+EMAIL_USE_SSL = _mail.get("TLS") == "tls"
+EMAIL_FILE_PATH = _mail.get("FOLDER", "")
+EMAIL_TIMEOUT = 10
+# For providers by way of anymail: POSTMARK_SERVER_TOKEN=..., MAILGUN_API_KEY=...
+ANYMAIL = dict(pair.split("=", 1) for pair in env.words("ANYMAIL_SETTINGS") if "=" in pair)
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "videogen@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- Accounts and the API
 

@@ -9,9 +9,11 @@ from videogen.accounts.views import SignIn, SignOut
 
 urlpatterns = [
     path("", include("jobs.web.urls")),
+    path("", include("notifications.web.urls")),
     path("sign-in", SignIn.as_view(), name="sign_in"),
     path("sign-out", SignOut.as_view(), name="sign_out"),
     path("api/v1/", include("jobs.api.urls")),
+    path("api/v1/", include("notifications.api.urls")),
     path("jobs/<uuid:job_id>/videos/<int:attempt>", content.JobVideo.as_view(), name="job_video"),
     path("content/<str:ticket>", content.stream, name="job_content"),
     path("hooks/<slug:pool>", hooks.webhook, name="backend_webhook"),

@@ -34,7 +34,7 @@ def of_application(*, host: str, port: int, push_port: int, web_workers: int) ->
     return [
         Program(
             name="core",
-            command=(*manage, "run", "dispatcher", "relay", "poller", "metrics"),
+            command=(*manage, "run", "dispatcher", "relay", "poller", "courier", "metrics"),
             priority=20,
         ),
         Program(name="gpu-worker", command=(*manage, "gpu_worker"), priority=40, patience=15),
