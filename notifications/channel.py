@@ -87,8 +87,6 @@ class Channel(Protocol):
     name: str
     # Seconds between tries; one more try than there are delays.
     delays: Sequence[float]
-    # Longest time of one try: after it, its courier is taken for dead.
-    claim_seconds: float
     # Tries under way at once, in one process and to one target.
     threads: int
     per_target: int
@@ -96,6 +94,10 @@ class Channel(Protocol):
     isolates: bool
     # Whether a person's preferences decide, or the target's own settings.
     asks_preferences: bool
+
+    @property
+    def claim_seconds(self) -> float:
+        """Give the longest time of one try: after it, its courier is taken for dead."""
 
     def problem(self) -> str:
         """Say why nothing can be sent, for operators; empty when it can."""

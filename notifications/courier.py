@@ -95,10 +95,17 @@ class Courier:
             return 0
         done, _ = wait(self._under_way, timeout=timeout, return_when=FIRST_COMPLETED)
         for future in done:
-            # Taken out first: a fault here leaves it to the end of its claim, not to an endless loop.
-            one = self._under_way.pop(future)
-            outcome = future.result()
-            results.record(one.channel, one.parcel, outcome, jitter=self._jitter())
+            one, outcome = self._under_way[future], future.result()
+            try:
+                results.record(one.channel, one.parcel, outcome, jitter=self._jitter())
+            except (OperationalError, InterfaceError):
+                # The database is away: what is known is written down when it is back.
+                raise
+            except Exception:
+                # Left to the end of its claim, not to an endless loop.
+                del self._under_way[future]
+                raise
+            del self._under_way[future]
             ATTEMPTS.labels(channel=one.parcel.channel, outcome=outcome.kind).inc()
         return len(done)
 

@@ -50,6 +50,7 @@ update delivery_lane lane set failure_count = 0, paused_until = null, next_at = 
     where d.channel = lane.channel and d.target = lane.target and d.state = 'scheduled')
 where channel = %s and target = %s
 """
+_REMOVE: Final = "delete from delivery_lane where channel = %s and target = %s"
 _MEND: Final = """
 update delivery_lane lane set next_at = greatest(late.due_at, lane.paused_until)
 from (select channel, target, min(due_at) as due_at from delivery
@@ -97,6 +98,12 @@ def forgive(channel: str, target: str) -> None:
     with connection.cursor() as cursor:
         lock(cursor, channel, target)
         cursor.execute(_FORGIVE, [channel, target])
+
+
+def remove(channel: str, target: str) -> None:
+    """Forget a lane whose target is no more. In the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(_REMOVE, [channel, target])
 
 
 def mend() -> int:

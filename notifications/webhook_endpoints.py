@@ -103,6 +103,7 @@ def delete(owner_id: UUID, endpoint_id: UUID) -> None:
     with transaction.atomic(durable=True):
         _locked(owner_id, endpoint_id)
         deliveries.abandon(CHANNEL, str(endpoint_id), reason="The endpoint was deleted.")
+        lanes.remove(CHANNEL, str(endpoint_id))
         WebhookEndpoint.objects.filter(id=endpoint_id).delete()
 
 

@@ -176,6 +176,8 @@ OUTBOX_SUBSCRIPTIONS = "videogen.subscriptions"
 ANNOUNCEMENTS = "videogen.announcements"
 # Private networks that users' webhooks may reach, such as 10.20.0.0/16; public addresses need no entry.
 OUTBOUND_ALLOWED_NETWORKS = env.networks("OUTBOUND_ALLOWED_NETWORKS")
+# A try that nobody wrote down within so many seconds is made again; longer than any try takes.
+COURIER_CLAIM_SECONDS = env.number("COURIER_CLAIM_SECONDS", 60)
 # Deliveries that ended, with their logs, are listed for so many days.
 DELIVERIES_KEPT_DAYS = 30
 

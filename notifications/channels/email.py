@@ -26,11 +26,15 @@ class EmailChannel:
     name = "email"
     # Mail servers are away for hours, seldom for days.
     delays: Sequence[float] = (30, 300, 1800, 7200, 21_600, 43_200)
-    claim_seconds = 120.0
     threads = 4
     per_target = 1
     isolates = False
     asks_preferences = True
+
+    @property
+    def claim_seconds(self) -> float:
+        """Give how long a try may stay unwritten: a mail server answers several times."""
+        return 2 * settings.COURIER_CLAIM_SECONDS
 
     def problem(self) -> str:
         """Say that no way to send mail is set."""

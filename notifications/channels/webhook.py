@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 
 from notifications import crash_points, delivery_policy, sealing, signing, webhook_endpoints
@@ -26,11 +27,15 @@ class WebhookChannel:
     name = "webhook"
     # The schedule of the Standard Webhooks specification: ten tries over three days.
     delays: Sequence[float] = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-    claim_seconds = 60.0
     threads = 24
     per_target = 2
     isolates = True
     asks_preferences = False
+
+    @property
+    def claim_seconds(self) -> float:
+        """Give how long a try may stay unwritten."""
+        return settings.COURIER_CLAIM_SECONDS
 
     def problem(self) -> str:
         """Say that it always works: endpoints bring their own addresses."""

@@ -32,7 +32,7 @@ NASTY = [
     "\u202egnp.elahw\u202c and \u2066isolates\u2069",
     "👩‍👩‍👧‍👦 família 🐋 نص عربي עברית 日本語",
     "{{ card.id }} {% debug %} {# x #}",
-    "=?utf-8?q?fake?= \"quoted\" <a@b.example>, c@d.example",
+    '=?utf-8?q?fake?= "quoted" <a@b.example>, c@d.example',
     "x" * 2000,
 ]
 
@@ -51,7 +51,7 @@ def ends(owner: Person, prompt: str, *, well: bool = True) -> Job:
 
 def mails(folder: Path) -> list[EmailMessage]:
     return [
-        email.message_from_bytes(path.read_bytes(), policy=email.policy.default)  # type: ignore[misc]
+        email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         for path in sorted(folder.glob("*.eml"))
     ]
 
@@ -146,7 +146,10 @@ def test_one_click_ends_mail_of_this_kind_only(mail: Path, relay_all: Run, carry
     carry_all()
 
     assert answer.status_code == 200
-    assert sorted(str(one["Subject"]) for one in mails(mail)) == ["Failed: a third", "Ready: a whale"]
+    assert sorted(str(one["Subject"]) for one in mails(mail)) == [
+        "Failed: a third",
+        "Ready: a whale",
+    ]
 
 
 def test_a_scanner_that_opens_the_way_out_changes_nothing(

@@ -68,6 +68,7 @@ def _courier() -> Loop:
         start=lambda: True,
         step=lambda: courier.step(timeout=_COURIER_WAITS),
         idle=_COURIER_IDLE,
+        close=courier.close,
     )
 
 
