@@ -56,7 +56,7 @@ def _phase(place: Installation, name: str, *, others: list[str]) -> dict[str, fl
         recorded[_record(healthy[number % _OWNERS])] = time.time()
         _record(rest[number % _OWNERS])
         time.sleep(_PACE)
-    until(lambda: len(_arrived(place, name)) >= _OWNERS + _EVENTS, "every event arrived")
+    until(lambda: len(_arrived(place, name)) >= _OWNERS + _EVENTS, "every event arrived", every=0.5)
     arrived = _arrived(place, name)
     counts = Counter(line["id"] for line in arrived)
     if set(counts.values()) != {1} or not recorded.keys() <= counts.keys():

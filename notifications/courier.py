@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 _DOUBTFUL_SHARE: Final = 3
 # Lanes that nobody looks at are looked for so often, seconds.
 _MEND_EVERY: Final = 30.0
+# How long the loop waits for an answer before it looks for more, seconds; longer while nothing happens.
+_SHORTEST_WAIT: Final = 0.01
 _BROKEN: Final = "It could not be sent because of a fault of ours."
 
 
@@ -46,6 +48,7 @@ class Courier:
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="courier")
         self._under_way: dict[Future[Outcome], _UnderWay] = {}
         self._mended_at = 0.0
+        self._pause = _SHORTEST_WAIT
 
     def close(self) -> None:
         """Wait for what is under way, write it down and end the threads."""
@@ -54,14 +57,21 @@ class Courier:
         self._threads.shutdown(wait=True)
 
     def step(self, *, timeout: float) -> bool:
-        """Claim, send, and write down what came back within `timeout` seconds; say whether there was work."""
+        """Claim, send, and write down what came back within `timeout` seconds at most; say whether there was work."""
         crash_points.reach("courier.before_claim")
         if time.monotonic() - self._mended_at > _MEND_EVERY:
             self._mended_at = time.monotonic()
             if mended := lanes.mend():
                 logger.warning("lanes_mended", extra={"count": mended})
-        begun = sum(self._begin(channel) for channel in registry.channels().values())
-        written = self._write_down(timeout=timeout)
+        due = lanes.due_channels()
+        begun = sum(
+            self._begin(channel) for channel in registry.channels().values() if channel.name in due
+        )
+        # A target that hangs must not keep the loop from looking for what others have to do.
+        self._pause = _SHORTEST_WAIT if begun else min(timeout, 2 * self._pause)
+        written = self._write_down(timeout=self._pause)
+        if written:
+            self._pause = _SHORTEST_WAIT
         return bool(begun or written or self._under_way)
 
     def _begin(self, channel: Channel) -> int:

@@ -7,6 +7,7 @@ from django.db import connection
 
 from notifications import delivery_policy
 
+_DUE: Final = "select distinct channel from delivery_lane where next_at <= now()"
 # Lanes that fail, or never took anything, have few places of their own; of those the least hopeless go first.
 _WHOSE_TURN: Final = """
 select target, failure_count from delivery_lane
@@ -58,6 +59,13 @@ from (select channel, target, min(due_at) as due_at from delivery
 where lane.channel = late.channel and lane.target = late.target
     and (lane.next_at is null or lane.next_at > greatest(late.due_at, lane.paused_until, now()))
 """
+
+
+def due_channels() -> set[str]:
+    """Give the channels in which some lane has its turn."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE)
+        return {row[0] for row in cursor.fetchall()}
 
 
 def take_turn(

@@ -74,6 +74,7 @@ def installation() -> Iterator[Installation]:
 
         call_command("migrate", interactive=False, verbosity=0)
         port = _free_port()
+        log = stack.enter_context((servers.folder / "push.log").open("ab"))
         push = subprocess.Popen(
             [
                 *(sys.executable, "-m", "uvicorn", "videogen.asgi:application"),
@@ -81,6 +82,8 @@ def installation() -> Iterator[Installation]:
                 *("--lifespan", "off", "--log-level", "error"),
             ],
             cwd=_ROOT,
+            stdout=log,
+            stderr=log,
         )
         stack.callback(push.wait)
         stack.callback(push.kill)
@@ -88,13 +91,15 @@ def installation() -> Iterator[Installation]:
         yield Installation(servers, http, smtp, port, servers.folder)
 
 
-def until(holds: Callable[[], bool], what: str, *, patience: float = _PATIENCE) -> None:
+def until(
+    holds: Callable[[], bool], what: str, *, patience: float = _PATIENCE, every: float = 0.02
+) -> None:
     """Wait until something holds; say what did not."""
     deadline = time.monotonic() + patience
     while not holds():
         if time.monotonic() > deadline:
             raise TimeoutError(f"Not within {patience:g} s: {what}.")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def _answers(port: int) -> bool:

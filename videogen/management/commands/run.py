@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 _DISPATCHER_IDLE: Final = 0.1
 _RELAY_IDLE: Final = 0.05
 _POLLER_IDLE: Final = 0.25
-_COURIER_IDLE: Final = 0.25
+_COURIER_IDLE: Final = 0.1
 # How long a courier with tries under way waits for the first, seconds.
-_COURIER_WAITS: Final = 0.2
+_COURIER_WAITS: Final = 0.1
 # How long a poller with questions under way waits for the first answer, seconds.
 _POLLER_WAITS: Final = 0.2
 
