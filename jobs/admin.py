@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 
-from jobs import ledger, pool_checks, pools
+from jobs import kinds, ledger, pool_checks, pools
 from jobs.backends import registry
 from jobs.errors import InvalidField
 from jobs.models import (
@@ -180,6 +180,11 @@ class LateResultAdmin(ReadOnly):
 @admin.register(Tier)
 class TierAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     list_display = ("name", "weight", "running_limit", "queued_limit", "monthly_credits", "rank")
+
+    def save_model(self, request: HttpRequest, obj: Tier, form: Any, change: Any) -> None:
+        """Save it, with the lines of a new tier."""
+        super().save_model(request, obj, form, change)
+        kinds.add_lines()
 
 
 _POOL_FIELDS = (
