@@ -15,7 +15,7 @@ from typing import Final
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from notifications import crash_points, deliveries, lanes, results
+from notifications import crash_points, deliveries, results, routes
 from notifications.channel import Channel, DeliveryFailed, Parcel, Receipt, Skipped
 from notifications.channels import registry
 from notifications.metrics import ATTEMPTS
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 # Of a channel's places, for targets that are not trusted.
 _DOUBTFUL_SHARE: Final = 3
-# Lanes that nobody looks at are looked for so often, seconds.
+# Routes that nobody looks at are looked for so often, seconds.
 _MEND_EVERY: Final = 30.0
 # How long the loop waits for an answer before it looks for more, seconds; longer while nothing happens.
 _SHORTEST_WAIT: Final = 0.01
@@ -61,9 +61,9 @@ class Courier:
         crash_points.reach("courier.before_claim")
         if time.monotonic() - self._mended_at > _MEND_EVERY:
             self._mended_at = time.monotonic()
-            if mended := lanes.mend():
-                logger.warning("lanes_mended", extra={"count": mended})
-        due = lanes.due_channels()
+            if mended := routes.mend():
+                logger.warning("routes_mended", extra={"count": mended})
+        due = routes.due_channels()
         begun = sum(
             self._begin(channel) for channel in registry.channels().values() if channel.name in due
         )

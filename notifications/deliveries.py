@@ -1,8 +1,8 @@
-"""Deliveries in the database: planned, claimed by lane, and what became of each try. Only this writes them.
+"""Deliveries in the database: planned, claimed by route, and what became of each try. Only this writes them.
 
-Note [Lanes]: a lane is one channel to one target. Couriers look at lanes, not at deliveries, so what waits for a dead
-target costs nobody a look; a lane's row is locked while something of it is claimed or recorded, so its limit is exact
-whatever the number of couriers. Order of locks: endpoint, lane, delivery, outbox.
+Note [Routes]: a route is one channel to one target. Couriers look at routes, not at deliveries, so what waits
+for a dead target costs nobody a look; a route's row is locked while something of it is claimed or recorded, so its
+limit is exact whatever the number of couriers. Order of locks: endpoint, route, delivery, outbox.
 """
 
 import json
@@ -15,7 +15,7 @@ import uuid_utils.compat
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from notifications import crash_points, delivery_policy, lanes
+from notifications import crash_points, delivery_policy, routes
 from notifications.channel import Channel, Parcel, Planned
 from notifications.event import Event
 from notifications.models import Delivery
@@ -23,7 +23,7 @@ from notifications.models import Delivery
 _COLUMNS: Final = """
     id, channel, target, attempt, try_count, owner_id, name, subject_id, payload, message_id, content
 """
-# A lane's turn is the earlier of what it had and what is new, but not before its pause ends.
+# A route's turn is the earlier of what it had and what is new, but not before its pause ends.
 _PLAN: Final = """
 with made as (
     insert into delivery (id, event_id, owner_id, name, subject_id, channel, target, message_id,
@@ -37,21 +37,21 @@ with made as (
     on conflict do nothing
     returning channel, target, due_at
 )
-insert into delivery_lane as lane (channel, target, next_at, failure_count)
+insert into delivery_route as route (channel, target, next_at, failure_count)
 select channel, target, min(due_at), 0 from made group by channel, target order by channel, target
 on conflict (channel, target) do update
-    set next_at = greatest(least(lane.next_at, excluded.next_at), lane.paused_until)
+    set next_at = greatest(least(route.next_at, excluded.next_at), route.paused_until)
 """
 _CLAIM: Final = f"""
 with picked as (
-    select d.id from unnest(%(targets)s::text[], %(limits)s::int[]) as lane (target, most)
+    select d.id from unnest(%(targets)s::text[], %(limits)s::int[]) as route (target, most)
     cross join lateral (
         select id from delivery
-        where channel = %(channel)s and target = lane.target and state = 'scheduled'
+        where channel = %(channel)s and target = route.target and state = 'scheduled'
             and due_at <= now()
         order by due_at, id
-        limit greatest(0, lane.most - (select count(*) from delivery busy
-            where busy.channel = %(channel)s and busy.target = lane.target
+        limit greatest(0, route.most - (select count(*) from delivery busy
+            where busy.channel = %(channel)s and busy.target = route.target
                 and busy.claimed_until > now()))
     ) d limit %(room)s
 )
@@ -66,11 +66,11 @@ update delivery set state = 'abandoned', reason = %s, due_at = null, claimed_unt
     ended_at = now()
 where channel = %s and target = %s and state = 'scheduled'
 """
-# A lane that was never used, or whose row is gone, is made again.
-_REPLAY_LANE: Final = """
-insert into delivery_lane as lane (channel, target, failure_count)
+# A route that was never used, or whose row is gone, is made again.
+_REPLAY_ROUTE: Final = """
+insert into delivery_route as route (channel, target, failure_count)
 select channel, target, 0 from delivery where id = %s
-on conflict (channel, target) do update set failure_count = lane.failure_count
+on conflict (channel, target) do update set failure_count = route.failure_count
 """
 _REPLAY: Final = """
 update delivery set state = 'scheduled', reason = '', due_at = now(), ended_at = null,
@@ -79,8 +79,8 @@ update delivery set state = 'scheduled', reason = '', due_at = now(), ended_at =
 where id = %s and (claimed_until is null or claimed_until < now())
 """
 _REPLAY_TURN: Final = """
-update delivery_lane lane set next_at = greatest(now(), lane.paused_until)
-from delivery d where d.id = %s and d.channel = lane.channel and d.target = lane.target
+update delivery_route route set next_at = greatest(now(), route.paused_until)
+from delivery d where d.id = %s and d.channel = route.channel and d.target = route.target
 """
 _FORGET: Final = """
 delete from delivery where id in (select id from delivery
@@ -110,14 +110,14 @@ def plan(event: Event, planned: Sequence[tuple[str, Planned]]) -> None:
 
 
 def claim(channel: Channel, *, room: int, trusted: bool | None = None) -> list[Parcel]:
-    """Take what is due of lanes whose turn it is, `room` tries at most. Survives a death of the caller.
+    """Take what is due of routes whose turn it is, `room` tries at most. Survives a death of the caller.
 
-    `trusted` picks lanes that took what they were sent last, or the others; None picks any.
+    `trusted` picks routes that took what they were sent last, or the others; None picks any.
     """
     if room <= 0:
         return []
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        turns = lanes.take_turn(cursor, channel.name, room=room, trusted=trusted)
+        turns = routes.take_turn(cursor, channel.name, room=room, trusted=trusted)
         if not turns:
             return []
         targets = [target for target, _ in turns]
@@ -133,7 +133,7 @@ def claim(channel: Channel, *, room: int, trusted: bool | None = None) -> list[P
         }
         cursor.execute(_CLAIM, values)
         found = [_parcel(row) for row in cursor.fetchall()]
-        lanes.set_turns(cursor, channel.name, targets, limits)
+        routes.set_turns(cursor, channel.name, targets, limits)
         crash_points.reach("courier.claimed_uncommitted")
     crash_points.reach("courier.claimed")
     return found
@@ -176,7 +176,7 @@ def begin(
 def replay(delivery_id: UUID) -> None:
     """Send an ended delivery again with a schedule of its own, or hurry one that waits for its next try."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(_REPLAY_LANE, [delivery_id])
+        cursor.execute(_REPLAY_ROUTE, [delivery_id])
         cursor.execute(_REPLAY, [delivery_id])
         cursor.execute(_REPLAY_TURN, [delivery_id])
 
@@ -184,10 +184,10 @@ def replay(delivery_id: UUID) -> None:
 def abandon(channel: str, target: str, *, reason: str) -> None:
     """Give up everything that waits for a target, in the caller's transaction."""
     with connection.cursor() as cursor:
-        lanes.lock(cursor, channel, target)
+        routes.lock(cursor, channel, target)
         cursor.execute(_ABANDON, [reason, channel, target])
         cursor.execute(
-            "update delivery_lane set next_at = null where channel = %s and target = %s",
+            "update delivery_route set next_at = null where channel = %s and target = %s",
             [channel, target],
         )
 

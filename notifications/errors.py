@@ -62,10 +62,10 @@ class EndpointDisabled(NotificationError):
 
 @dataclass
 class TooSoon(NotificationError):
-    """A test or replay was asked for while the last one is fresh."""
+    """A test or replay was asked for while the last one is fresh, or too many wait for strangers' servers."""
 
     retry_after_seconds: int
     code = "too_soon"
 
     def __str__(self) -> str:
-        return f"Wait {self.retry_after_seconds} s: the last one was sent a moment ago."
+        return f"Not now: another one is under way. Try again in {self.retry_after_seconds} s."

@@ -1,4 +1,4 @@
-"""What became of a try, written down once: the delivery, its log, and how its lane does."""
+"""What became of a try, written down once: the delivery, its log, and how its route does."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from notifications import crash_points, delivery_policy, lanes
+from notifications import crash_points, delivery_policy, routes
 from notifications.channel import Channel, Parcel, Receipt
 
 _ENDED: Final = """
@@ -57,10 +57,10 @@ def record(channel: Channel, parcel: Parcel, outcome: Outcome, *, jitter: float)
         if outcome.kind == "failed" and delay is None:
             channel.given_up(parcel, outcome.reason, is_gone=outcome.is_gone)
         with connection.cursor() as cursor:
-            failures = lanes.lock(cursor, parcel.channel, parcel.target)
+            failures = routes.lock(cursor, parcel.channel, parcel.target)
             _write(cursor, parcel, outcome, delay)
             if outcome.kind != "skipped":
-                lanes.judge(
+                routes.judge(
                     cursor,
                     parcel.channel,
                     parcel.target,
@@ -69,7 +69,7 @@ def record(channel: Channel, parcel: Parcel, outcome: Outcome, *, jitter: float)
                     jitter=jitter,
                 )
             # No limit here: a place has just become free.
-            lanes.set_turns(cursor, parcel.channel, [parcel.target], [2**30])
+            routes.set_turns(cursor, parcel.channel, [parcel.target], [2**30])
         crash_points.reach("courier.recorded_uncommitted")
     crash_points.reach("courier.recorded")
 

@@ -1,9 +1,11 @@
 """Addresses of users' programs: made, changed, given new secrets, disabled. Nothing here sends to them.
 
-[Lock order] of deliveries: endpoint, lane, delivery, outbox.
+[Lock order] of deliveries: endpoint, route, delivery, outbox.
 """
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,8 +15,8 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from notifications import announcements, deliveries, lanes, outbox, safe_http, sealing, signing
-from notifications.errors import EndpointMissing, InvalidValues, TooManyEndpoints
+from notifications import announcements, deliveries, outbox, routes, safe_http, sealing, signing
+from notifications.errors import EndpointMissing, InvalidValues, TooManyEndpoints, TooSoon
 from notifications.models import WebhookEndpoint
 
 # What the owner is told when an endpoint of theirs was disabled, and the name of a test that they asked for.
@@ -27,12 +29,14 @@ OVERLAP_SECONDS: Final = 86_400
 _LONGEST_OVERLAP: Final = 7 * 86_400
 _LONGEST_NAME: Final = 100
 _BY_OWNER: Final = "Disabled by you."
-# Secrets must outlive the receivers' tolerance, or a message on its way could not be verified.
+# Of a web process's eight threads, so many may wait for names and servers of strangers.
+_WAITING: Final = threading.BoundedSemaphore(3)
+_COME_BACK: Final = 3
 _LOCK_OWNER: Final = "select pg_advisory_xact_lock(7102, hashtext(%s))"
 _DISABLE_DEAD: Final = """
 update webhook_endpoint e set disabled_at = now(), disabled_reason = %(reason)s, updated_at = now()
 where id = %(id)s and disabled_at is null and (%(is_gone)s or not exists (
-    select 1 from delivery_lane l where l.channel = %(channel)s and l.target = e.id::text
+    select 1 from delivery_route l where l.channel = %(channel)s and l.target = e.id::text
         and l.succeeded_at > now() - interval '3 days'))
 returning owner_id, url
 """
@@ -93,7 +97,7 @@ def update(owner_id: UUID, endpoint_id: UUID, changes: Mapping[str, object]) -> 
         if wants and endpoint.disabled_at is not None:
             values |= {"disabled_at": None, "disabled_reason": ""}
         if wants or "url" in values:
-            lanes.forgive(CHANNEL, str(endpoint_id))
+            routes.forgive(CHANNEL, str(endpoint_id))
         WebhookEndpoint.objects.filter(id=endpoint_id).update(updated_at=Now(), **values)
     return get(owner_id, endpoint_id)
 
@@ -103,7 +107,7 @@ def delete(owner_id: UUID, endpoint_id: UUID) -> None:
     with transaction.atomic(durable=True):
         _locked(owner_id, endpoint_id)
         deliveries.abandon(CHANNEL, str(endpoint_id), reason="The endpoint was deleted.")
-        lanes.remove(CHANNEL, str(endpoint_id))
+        routes.remove(CHANNEL, str(endpoint_id))
         WebhookEndpoint.objects.filter(id=endpoint_id).delete()
 
 
@@ -175,6 +179,17 @@ def disable_dead(endpoint_id: UUID, reason: str, *, is_gone: bool) -> None:
     )
 
 
+@contextmanager
+def place_to_wait() -> Iterator[None]:
+    """Take one of the few places of this process for requests that wait for a stranger's server. Raises TooSoon."""
+    if not _WAITING.acquire(blocking=False):
+        raise TooSoon(retry_after_seconds=_COME_BACK)
+    try:
+        yield
+    finally:
+        _WAITING.release()
+
+
 def _locked(owner_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:
     found = (
         WebhookEndpoint.objects.select_for_update(of=("self",), no_key=True)
@@ -213,7 +228,8 @@ def _url(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("Send the address that is to be told, beginning with https://.")
     try:
-        safe_http.check(value)
+        with place_to_wait():
+            safe_http.check(value)
     except (safe_http.Refused, safe_http.NoAnswer) as refusal:
         raise ValueError(str(refusal)) from refusal
     return value

@@ -68,8 +68,9 @@ def test(owner_id: UUID, endpoint_id: UUID, *, event_type: object) -> Delivery:
         raise InvalidValues({"event_type": f"Send one of: {', '.join(known)}."})
     if webhook_endpoints.get(owner_id, endpoint_id).disabled_at is not None:
         raise EndpointDisabled
-    parcel = _begin_test(owner_id, endpoint_id, event_type)
-    courier.attempt(registry.channels()[CHANNEL], parcel, is_only=True)
+    with webhook_endpoints.place_to_wait():
+        parcel = _begin_test(owner_id, endpoint_id, event_type)
+        courier.attempt(registry.channels()[CHANNEL], parcel, is_only=True)
     return get(owner_id, endpoint_id, parcel.id)
 
 

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Lane',
+            name='Route',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('channel', models.CharField(max_length=16)),
@@ -53,9 +53,9 @@ class Migration(migrations.Migration):
                 ('paused_until', models.DateTimeField(null=True)),
             ],
             options={
-                'db_table': 'delivery_lane',
-                'indexes': [models.Index(condition=models.Q(('next_at__isnull', False)), fields=['channel', 'next_at'], name='delivery_lane_next')],
-                'constraints': [models.UniqueConstraint(fields=('channel', 'target'), name='delivery_lane_once')],
+                'db_table': 'delivery_route',
+                'indexes': [models.Index(condition=models.Q(('next_at__isnull', False)), fields=['channel', 'next_at'], name='delivery_route_next')],
+                'constraints': [models.UniqueConstraint(fields=('channel', 'target'), name='delivery_route_once')],
             },
         ),
         migrations.CreateModel(

@@ -1,6 +1,6 @@
 """Facts to announce, the order in which each owner hears them, and what each was told."""
 
-from notifications.models.delivery import Delivery, DeliveryAttempt, DeliveryState, Lane
+from notifications.models.delivery import Delivery, DeliveryAttempt, DeliveryState, Route
 from notifications.models.feed_head import FeedHead
 from notifications.models.notification import Notification
 from notifications.models.outbox_event import OutboxEvent
@@ -13,10 +13,10 @@ __all__ = [
     "DeliveryAttempt",
     "DeliveryState",
     "FeedHead",
-    "Lane",
     "Notification",
     "OutboxEvent",
     "ParkedEvent",
     "Preference",
+    "Route",
     "WebhookEndpoint",
 ]

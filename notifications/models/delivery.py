@@ -62,13 +62,13 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            # What a lane sends next.
+            # What a route sends next.
             models.Index(
                 name="delivery_scheduled",
                 fields=["channel", "target", "due_at"],
                 condition=Q(state="scheduled"),
             ),
-            # What a lane has under way.
+            # What a route has under way.
             models.Index(
                 name="delivery_claimed",
                 fields=["channel", "target"],
@@ -110,7 +110,7 @@ class DeliveryAttempt(models.Model):
         return f"try {self.number} of {self.delivery_id}: {self.outcome}"
 
 
-class Lane(models.Model):
+class Route(models.Model):
     """The deliveries of one channel to one target: sent in order of time, a few at once.
 
     A target that fails is paused here, so that it costs others nothing, whatever waits for it.
@@ -128,13 +128,13 @@ class Lane(models.Model):
     paused_until = models.DateTimeField(null=True)
 
     class Meta:
-        db_table = "delivery_lane"
+        db_table = "delivery_route"
         constraints = [
-            models.UniqueConstraint(name="delivery_lane_once", fields=["channel", "target"]),
+            models.UniqueConstraint(name="delivery_route_once", fields=["channel", "target"]),
         ]
         indexes = [
             models.Index(
-                name="delivery_lane_next",
+                name="delivery_route_next",
                 fields=["channel", "next_at"],
                 condition=Q(next_at__isnull=False),
             ),

@@ -62,7 +62,7 @@ TELLING_LIVENESS: Final[tuple[tuple[str, str, str], ...]] = (
         "No delivery is due for long, unless its target is paused.",
         """
         select d.id, d.channel, d.due_at from delivery d
-        left join delivery_lane l on l.channel = d.channel and l.target = d.target
+        left join delivery_route l on l.channel = d.channel and l.target = d.target
         where d.state = 'scheduled' and d.due_at < now() - make_interval(secs => %(grace)s)
             and (l.next_at is null or l.next_at < now() - make_interval(secs => %(grace)s))
         """,

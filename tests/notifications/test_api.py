@@ -1,11 +1,13 @@
 """Webhook endpoints over HTTP: made, shown, changed, and errors that name the field."""
 
 import json
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from notifications import webhook_endpoints
 from proofs.sinks.running import Sink
 from tests.factories import Person, ann, bob
 
@@ -104,3 +106,16 @@ def test_there_is_a_bound_on_endpoints(receiver: Sink) -> None:
         _made(owner, receiver)
 
     assert _made(owner, receiver)["code"] == "too_many_endpoints"
+
+
+def test_slow_strangers_hold_few_of_our_threads(receiver: Sink) -> None:
+    owner = ann()
+    with ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(webhook_endpoints.place_to_wait())
+        refused = _call(
+            owner, "POST", PATH, {"url": "https://x.example/", "event_types": ["video.failed"]}
+        )
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3")
+    assert "signing_secret" in _made(owner, receiver)

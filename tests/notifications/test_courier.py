@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from notifications import deliveries, lanes, webhook_endpoints
+from notifications import deliveries, routes, webhook_endpoints
 from notifications.channels import registry
 from notifications.courier import Courier
-from notifications.models import Delivery, Lane
+from notifications.models import Delivery, Route
 from proofs.sinks.running import Sink
 from tests.factories import Person, ann, bob, cy, succeeded
 
@@ -47,7 +47,7 @@ def test_targets_that_were_never_reached_get_few_places(receiver: Sink, relay_al
     owners = [ann(), bob(), cy()]
     for number in range(12):
         listens(owners[number % 3], receiver, f"/status/500/{number}")
-    trusted = Lane.objects.create(
+    trusted = Route.objects.create(
         channel="webhook",
         target=listens(owners[0], receiver, "/ok"),
         succeeded_at="2026-01-01T00:00:00Z",
@@ -106,7 +106,7 @@ def test_a_failing_target_is_paused_with_everything_that_waits_for_it(
 
     # Three failures in a row, with two under way at once; the rest costs nobody a look.
     assert len(receiver.arrived()) in {3, 4}
-    assert Lane.objects.get().paused_until is not None
+    assert Route.objects.get().paused_until is not None
     assert Delivery.objects.filter(attempt=0).count() in {4, 5}
 
 
@@ -117,7 +117,7 @@ def test_a_dead_couriers_work_comes_back(receiver: Sink, relay_all: Run, carry_a
     relay_all()
     (parcel,) = deliveries.claim(registry.channels()["webhook"], room=5)
     Delivery.objects.update(due_at=F("created_at"), claimed_until=F("created_at"))
-    Lane.objects.update(next_at="2020-01-01T00:00:00Z")
+    Route.objects.update(next_at="2020-01-01T00:00:00Z")
 
     carry_all()
 
@@ -125,17 +125,17 @@ def test_a_dead_couriers_work_comes_back(receiver: Sink, relay_all: Run, carry_a
     assert Delivery.objects.get().attempt == parcel.attempt + 1
 
 
-def test_a_lane_that_was_forgotten_is_mended(
+def test_a_route_that_was_forgotten_is_mended(
     receiver: Sink, relay_all: Run, carry_all: Run
 ) -> None:
     owner = ann()
     listens(owner, receiver, "/ok")
     succeeded(owner)
     relay_all()
-    Lane.objects.update(next_at=None)
+    Route.objects.update(next_at=None)
     Delivery.objects.update(due_at="2020-01-01T00:00:00Z")
 
-    assert lanes.mend() == 1
+    assert routes.mend() == 1
     carry_all()
 
     assert Delivery.objects.get().state == "delivered"
@@ -152,7 +152,7 @@ def test_nothing_is_written_twice_by_a_try_that_was_overtaken(
     (slow,) = deliveries.claim(channel, room=5)
     send = channel.prepare(slow)
     Delivery.objects.update(due_at=F("created_at"), claimed_until=F("created_at"))
-    Lane.objects.update(next_at="2020-01-01T00:00:00Z")
+    Route.objects.update(next_at="2020-01-01T00:00:00Z")
     carry_all()
 
     from notifications import courier, results

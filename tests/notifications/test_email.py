@@ -115,9 +115,9 @@ def test_a_mail_sent_twice_has_the_same_id(mail: Path, relay_all: Run, carry_all
     (first,) = mails(mail)
     Delivery.objects.update(state="scheduled", due_at="2020-01-01T00:00:00Z", ended_at=None)
     call_command("channels")
-    from notifications.models import Lane
+    from notifications.models import Route
 
-    Lane.objects.update(next_at="2020-01-01T00:00:00Z")
+    Route.objects.update(next_at="2020-01-01T00:00:00Z")
     carry_all()
 
     (second,) = mails(mail)

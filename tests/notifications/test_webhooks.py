@@ -20,9 +20,9 @@ from notifications.errors import EndpointDisabled, EndpointMissing, InvalidValue
 from notifications.models import (
     Delivery,
     DeliveryAttempt,
-    Lane,
     Notification,
     OutboxEvent,
+    Route,
     WebhookEndpoint,
 )
 from proofs.sinks.running import Sink
@@ -41,9 +41,9 @@ def endpoint(owner: Person, receiver: Sink, path: str = "/ok") -> tuple[WebhookE
 
 
 def let_time_pass() -> None:
-    """Make every delivery and lane due, as if its wait were over."""
+    """Make every delivery and route due, as if its wait were over."""
     Delivery.objects.filter(state="scheduled").update(due_at=F("created_at"), claimed_until=None)
-    Lane.objects.update(next_at="2020-01-01T00:00:00Z", paused_until=None)
+    Route.objects.update(next_at="2020-01-01T00:00:00Z", paused_until=None)
 
 
 def test_a_receiver_believes_what_it_gets(receiver: Sink, relay_all: Run, carry_all: Run) -> None:

@@ -7,7 +7,7 @@ from django.db.models import Count, Q
 from django.db.models.functions import Now
 
 from notifications.channels import registry
-from notifications.models import Delivery, Lane, ParkedEvent
+from notifications.models import Delivery, ParkedEvent, Route
 
 
 class Command(BaseCommand):
@@ -24,7 +24,7 @@ class Command(BaseCommand):
                 overdue=Count("id", filter=Q(due_at__lt=Now())),
                 abandoned=Count("id", filter=Q(state="abandoned")),
             )
-            paused = Lane.objects.filter(channel=channel.name, paused_until__gt=Now()).count()
+            paused = Route.objects.filter(channel=channel.name, paused_until__gt=Now()).count()
             self.stdout.write(
                 f"  {found['waiting']} waiting, {found['overdue']} of them due,"
                 f" {found['abandoned']} given up, {paused} targets paused"
