@@ -8,16 +8,29 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import doors, following, grants, handover, idle, in_flight, moves, stuck
+from bench import (
+    doors,
+    following,
+    grants,
+    handover,
+    hostile,
+    idle,
+    in_flight,
+    moves,
+    relay,
+    stuck,
+)
 
 _BENCHMARKS = {
     "doors": doors.measure,
     "following": following.measure,
     "grants": grants.measure,
     "handover": handover.measure,
+    "hostile": hostile.measure,
     "idle": idle.measure,
     "in_flight": in_flight.measure,
     "moves": moves.measure,
+    "relay": relay.measure,
     "stuck": stuck.measure,
 }
 # Those that measure the running stack; the others bring servers of their own.

@@ -12,7 +12,7 @@ from jobs.backends.backend import Forged, is_asynchronous
 from jobs.ids import JobId
 from jobs.metrics import WEBHOOKS
 from jobs.models import Pool
-from jobs.sealing import CannotOpen
+from notifications.sealing import CannotOpen
 
 logger = logging.getLogger(__name__)
 

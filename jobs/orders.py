@@ -12,10 +12,10 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 
-from jobs import sealing
 from jobs.backends.backend import Needs, Order, Site, Video
 from jobs.ids import JobId, OwnerId
 from jobs.models import Pool
+from notifications import sealing
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from jobs.backends.backend import (
 )
 from jobs.ids import JobId, OwnerId, new_job_id
 from jobs.models import Pool
-from jobs.sealing import CannotOpen
+from notifications.sealing import CannotOpen
 
 _PROMPT: Final = "Connection test. A grey card on a table."
 # How long a server that still has the test in its line is waited for, seconds.

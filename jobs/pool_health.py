@@ -17,7 +17,7 @@ from jobs.backends import registry
 from jobs.backends.backend import BackendError, Health, OverBudget
 from jobs.failures import FailureKind, Fault
 from jobs.models import Pool, PoolState
-from jobs.sealing import CannotOpen
+from notifications.sealing import CannotOpen
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs import catalog, kinds, media_hosts, sealing, seeds
+from jobs import catalog, kinds, media_hosts, seeds
 from jobs.backends import registry
 from jobs.backends.capabilities import Offer
 from jobs.errors import InvalidField
 from jobs.models import Lease, Pool, PoolChange, PoolState
+from notifications import sealing
 
 # Fields whose changes are logged with their values; of secrets only that they changed.
 _LOGGED: Final = (

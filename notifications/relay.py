@@ -3,26 +3,32 @@
 Events are claimed by state, never by "id above the last one seen": ids become visible out of order.
 A relay owns shards of owners by advisory locks on its own connection, so each owner's events keep one
 order whatever the number of relays. A crash between the two commits pushes again, which readers drop
-by sequence.
+by sequence. What one subscriber cannot hear is parked for it, and everything else goes on.
 """
 
 import json
 import logging
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
-from notifications import live, subscriptions
+from notifications import crash_points, live, parking, subscriptions
 from notifications.event import Event
 from notifications.metrics import RELAY_LAG, RELAYED
 from notifications.models.outbox_event import SHARD_COUNT
+from notifications.subscriptions import Listener
 
 logger = logging.getLogger(__name__)
 
 BATCH: Final = 200
+# Shards of a relay that died are looked for so often, seconds.
+_LOOK_EVERY: Final = 1.0
+# A subscriber that fails for the database's sake, by a lock or a timeout, gets so many tries before it is parked.
+_PATIENCE: Final = 3
 # First key of the advisory locks; the second is the shard.
 _LOCK_CLASS: Final = 7101
 
@@ -49,12 +55,15 @@ class Relay:
 
     def __init__(self) -> None:
         self._shards: set[int] = set()
+        self._looked_at = 0.0
+        self._failures: Counter[tuple[int, str]] = Counter()
 
     def acquire_shards(self) -> int:
         """Take every shard that no other relay holds; give how many this one has.
 
         The locks belong to the database session, so a lost connection loses them too.
         """
+        self._looked_at = time.monotonic()
         with connection.cursor() as cursor:
             for shard in range(SHARD_COUNT):
                 if shard in self._shards:
@@ -70,21 +79,59 @@ class Relay:
 
     def step(self) -> int:
         """Relay one batch; give how many events it had."""
+        if len(self._shards) < SHARD_COUNT and time.monotonic() - self._looked_at > _LOOK_EVERY:
+            self.acquire_shards()
         if not self._shards:
             return 0
-        with transaction.atomic(durable=True):
-            events = self._number_batch()
-            for event in events:
-                for hear in subscriptions.listeners(event.name):
-                    hear(event)
+        crash_points.reach("relay.before_claim")
+        try:
+            events = self._tell_subscribers(carefully=False)
+        except InterfaceError:
+            raise
+        except Exception:  # whatever it was, the next line tells whose fault it is
+            if not connection.is_usable():
+                raise
+            logger.warning("batch_failed", exc_info=True)
+            events = self._tell_subscribers(carefully=True)
         if not events:
             return 0
+        crash_points.reach("relay.committed")
         live.send((event.owner_id, _message(event)) for event in events)
+        crash_points.reach("relay.pushed")
         with connection.cursor() as cursor:
             cursor.execute(_RELAYED, [[event.id for event in events]])
+        crash_points.reach("relay.marked")
         for event in events:
             RELAYED.labels(name=event.name).inc()
         return len(events)
+
+    def _tell_subscribers(self, *, carefully: bool) -> list[Event]:
+        """Number a batch and let subscribers hear it, in one transaction; `carefully`, each in a savepoint."""
+        with transaction.atomic(durable=True):
+            events = self._number_batch()
+            crash_points.reach("relay.claimed")
+            for event in events:
+                for hear in subscriptions.listeners(event.name):
+                    if carefully:
+                        self._hear_or_park(event, hear)
+                    else:
+                        hear(event)
+            crash_points.reach("relay.heard")
+        return events
+
+    def _hear_or_park(self, event: Event, hear: Listener) -> None:
+        try:
+            with transaction.atomic():
+                hear(event)
+        except OperationalError as error:
+            self._failures[event.id, parking.name_of(hear)] += 1
+            if self._failures[event.id, parking.name_of(hear)] < _PATIENCE:
+                raise
+            parking.park(event, hear, error)
+        except InterfaceError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one subscriber's bug stops neither the others nor the shard
+            parking.park(event, hear, error)
 
     def _number_batch(self) -> list[Event]:
         with connection.cursor() as cursor:

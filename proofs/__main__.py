@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from proofs import api_fuzz, coverage
+from proofs import api_fuzz, coverage, crash_points
 
 _PROOFS: Final[dict[str, tuple[str, Callable[[], bool]]]] = {
     "api-fuzz": (
@@ -15,6 +15,10 @@ _PROOFS: Final[dict[str, tuple[str, Callable[[], bool]]]] = {
     "coverage": (
         "every branch of the modules that end jobs and move money is tested",
         coverage.holds,
+    ),
+    "crash-points": (
+        "kill -9 at every step of relay and courier, Redis lost: nothing missing, nothing double",
+        crash_points.holds,
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from notifications import tasks as notices
 from scheduler import tasks
 from videogen.accounts import tasks as account_tasks
 
@@ -23,6 +24,7 @@ _TABLE = (
     (tasks.check_servers, tasks.CHECK_EVERY),
     (tasks.move_on, tasks.REKIND_EVERY),
     (tasks.settle_kinds, tasks.SETTLE_EVERY),
+    (notices.forget_deliveries, notices.FORGET_EVERY),
     (tasks.stop_orphans, tasks.ORPHANS_EVERY),
     (account_tasks.withdraw_jobs_of_suspended, account_tasks.WITHDRAW_EVERY),
 )

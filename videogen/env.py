@@ -1,6 +1,7 @@
 """Typed readers of environment variables. A missing or wrong value stops the start, with its name."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -68,6 +69,49 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def networks(name: str) -> list[str]:
+    """Read a list of networks, such as 10.0.0.0/8."""
+    found = words(name)
+    for network in found:
+        try:
+            ip_network(network)
+        except ValueError:
+            message = f"{name} must list networks such as 10.20.0.0/16, not {network!r}."
+            raise ImproperlyConfigured(message) from None
+    return found
+
+
+def mail(name: str) -> tuple[str, dict[str, str]]:
+    """Read how mail is sent: Django's backend and its settings; an empty backend when it is not.
+
+    `smtp://user:password@host:25`, `smtp+starttls://...:587`, `smtps://...:465`, `file:/folder`, `console:`, or
+    `anymail:postmark` with ANYMAIL_SETTINGS.
+    """
+    parts = urlsplit(text(name, ""))
+    match parts.scheme:
+        case "":
+            return "", {}
+        case "console":
+            return "django.core.mail.backends.console.EmailBackend", {}
+        case "file" if parts.path:
+            return "videogen.mail_files.EmailBackend", {"FOLDER": unquote(parts.path)}
+        case "anymail" if parts.path.isidentifier():
+            return f"anymail.backends.{parts.path}.EmailBackend", {}
+        case "smtp" | "smtps" | "smtp+starttls" if parts.hostname:
+            tls = {"smtps": "tls", "smtp+starttls": "starttls"}.get(parts.scheme, "")
+            port = {"tls": 465, "starttls": 587}.get(tls, 25)
+            return "django.core.mail.backends.smtp.EmailBackend", {
+                "HOST": parts.hostname,
+                "PORT": str(parts.port or port),
+                "USER": unquote(parts.username or ""),
+                "PASSWORD": unquote(parts.password or ""),
+                "TLS": tls,
+            }
+        case _:
+            message = f"{name} must look like smtp+starttls://user:password@host:587, or be empty."
+            raise ImproperlyConfigured(message)
+
+
 def database(name: str) -> dict[str, str]:
     """Read a `postgresql://user:password@host:port/name` address as Django's connection keys."""
     parts = urlsplit(text(name))
@@ -81,24 +125,4 @@ def database(name: str) -> dict[str, str]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(options.get("host", parts.hostname or "")),
         "PORT": str(parts.port or ""),
-    }
-
-
-def mail(name: str) -> dict[str, str | int | bool]:
-    """Read an `smtp://user:password@host:port` or `smtps://...` address as Django's settings."""
-    found = text(name, "")
-    if not found:
-        return {}
-    parts = urlsplit(found)
-    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-        message = f"{name} must look like smtp://user:password@host:587."
-        raise ImproperlyConfigured(message)
-    is_tls = parts.scheme == "smtps"
-    return {
-        "EMAIL_HOST": parts.hostname,
-        "EMAIL_PORT": parts.port or (465 if is_tls else 587),
-        "EMAIL_HOST_USER": unquote(parts.username or ""),
-        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
-        "EMAIL_USE_SSL": is_tls,
-        "EMAIL_USE_TLS": not is_tls and "tls=0" not in parts.query,
     }

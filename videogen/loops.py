@@ -30,6 +30,8 @@ class Loop:
     step: Callable[[], bool]
     # Longest pause when nothing happens, seconds.
     idle: float
+    # Runs after the last step: what is under way is brought to its end.
+    close: Callable[[], None] = lambda: None
     stop: threading.Event = field(default_factory=threading.Event)
     # When the last step ended, on the monotonic clock; None before the first.
     stepped_at: float | None = None
@@ -60,4 +62,8 @@ class Loop:
                 pause = _BUSY
             else:
                 pause = min(self.idle, pause * 2)
+        try:
+            self.close()
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("loop_lost_database", extra={"loop": self.name, "reason": str(error)})
         connection.close()

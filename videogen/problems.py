@@ -29,11 +29,25 @@ from jobs.errors import (
 )
 from jobs.moderation import ModerationAway
 from jobs.requests import InvalidFields
+from notifications.errors import (
+    DeliveryMissing,
+    EndpointDisabled,
+    EndpointMissing,
+    InvalidValues,
+    NotificationError,
+    TooManyEndpoints,
+    TooSoon,
+)
 from videogen import error_shapes
 from videogen.accounts.keys import KeyRefused
 from videogen.error_shapes import Problem
 
-_STATUS: Final[Mapping[type[JobError], int]] = {
+_STATUS: Final[Mapping[type[JobError | NotificationError], int]] = {
+    EndpointMissing: 404,
+    DeliveryMissing: 404,
+    TooManyEndpoints: 409,
+    EndpointDisabled: 409,
+    TooSoon: 429,
     JobMissing: 404,
     ContentMissing: 404,
     TransitionRefused: 409,
@@ -83,9 +97,9 @@ def render(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
 def of(error: Exception) -> Problem | None:
     """Say what an error is to a caller; None for a bug."""
     match error:
-        case InvalidFields():
+        case InvalidFields() | InvalidValues():
             return Problem(status=400, code=error.code, detail=str(error), faults=error.faults)
-        case JobError():
+        case JobError() | NotificationError():
             return _refusal(error)
         case exceptions.APIException() if not isinstance(error, exceptions.ParseError):
             return _framework(error)
@@ -93,7 +107,7 @@ def of(error: Exception) -> Problem | None:
             return next((told for kind, told in _PLAIN if isinstance(error, kind)), None)
 
 
-def _refusal(error: JobError) -> Problem:
+def _refusal(error: JobError | NotificationError) -> Problem:
     extra: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, QuotaExceeded | NoRoom):

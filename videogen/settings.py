@@ -189,6 +189,29 @@ FAL_KEY_SET_URL = env.text("FAL_KEY_SET_URL", "https://rest.alpha.fal.ai/.well-k
 # --- Events
 
 OUTBOX_SUBSCRIPTIONS = "videogen.subscriptions"
+ANNOUNCEMENTS = "videogen.announcements"
+# Private networks that users' webhooks may reach, such as 10.20.0.0/16; public addresses need no entry.
+OUTBOUND_ALLOWED_NETWORKS = env.networks("OUTBOUND_ALLOWED_NETWORKS")
+# A try that nobody wrote down within so many seconds is made again; longer than any try takes.
+COURIER_CLAIM_SECONDS = env.number("COURIER_CLAIM_SECONDS", 60)
+# Deliveries that ended, with their logs, are listed for so many days.
+DELIVERIES_KEPT_DAYS = 30
+
+# --- Mail
+
+EMAIL_BACKEND, _mail = env.mail("EMAIL_URL")
+EMAIL_HOST = _mail.get("HOST", "")
+EMAIL_PORT = int(_mail.get("PORT", "25"))
+EMAIL_HOST_USER = _mail.get("USER", "")
+EMAIL_HOST_PASSWORD = _mail.get("PASSWORD", "")
+EMAIL_USE_TLS = _mail.get("TLS") == "starttls"
+EMAIL_USE_SSL = _mail.get("TLS") == "tls"
+EMAIL_FILE_PATH = _mail.get("FOLDER", "")
+EMAIL_TIMEOUT = 10
+# For providers by way of anymail: POSTMARK_SERVER_TOKEN=..., MAILGUN_API_KEY=...
+ANYMAIL = dict(pair.split("=", 1) for pair in env.words("ANYMAIL_SETTINGS") if "=" in pair)
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "videogen@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- Accounts and the API
 
@@ -252,17 +275,6 @@ FLOOD_WEBHOOKS_PER_MINUTE = env.integer("FLOOD_WEBHOOKS_PER_MINUTE", 12_000)
 RATELIMIT_USE_CACHE = "throttling"
 # W001 and E003 ask for a shared cache; the shield is per process on purpose (docs/adr/0006).
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001", "django_ratelimit.E003"]
-
-# --- Mail
-
-# smtp://user:password@host:port, smtps://...; where unset, a developer's mail is written to a folder.
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-vars().update(env.mail("EMAIL_URL"))
-if DEVELOPMENT and not env.text("EMAIL_URL", ""):
-    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-    EMAIL_FILE_PATH = DATA_DIR / "mail"
-EMAIL_TIMEOUT = 5
-DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", f"videogen@{urlsplit(PUBLIC_URL).hostname}")
 
 # --- Security
 

@@ -12,8 +12,10 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 urlpatterns = [
     path("", include("jobs.web.urls")),
     path("", include("videogen.accounts.urls")),
+    path("", include("notifications.web.urls")),
     path("api/v1/", include("videogen.accounts.api_urls")),
     path("api/v1/", include("jobs.api.urls")),
+    path("api/v1/", include("notifications.api.urls")),
     path("api/schema/", contract.Schema.as_view(), name="api_schema"),
     path("api/docs/", contract.Docs.as_view(url_name="api_schema"), name="api_docs"),
     path("v1/", include("jobs.openai.urls")),

@@ -18,12 +18,11 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs import sealing
 from jobs.api import contract, rows, shown
 from jobs.api.base import View, no_query, owner_of, tagged
 from jobs.api.views import job_tag
 from jobs.requests import InvalidFields
-from notifications import feed
+from notifications import feed, sealing
 from notifications.addresses import http_origin
 
 LONGEST_WAIT: Final = 30.0

@@ -12,8 +12,8 @@ from typing import Any, Final
 import httpx
 
 from jobs.backends.backend import BackendError, Picture, Site
-from jobs.backends.deadline import Network, within
 from jobs.failures import FailureKind
+from notifications.deadline import Network, within
 
 # Seconds to connect, and for a whole call.
 _CONNECT_SECONDS: Final = 3.0

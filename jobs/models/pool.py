@@ -39,7 +39,7 @@ class Pool(models.Model):
     credits_per_second = models.PositiveIntegerField(default=1)
     # Slots whose workers take only paid tiers.
     paid_reserved = models.PositiveIntegerField(default=0)
-    # Sealed by jobs/sealing.py; what they hold is never shown again.
+    # Sealed by notifications/sealing.py; what they hold is never shown again.
     sealed_key = models.TextField(blank=True, default="", editable=False)
     sealed_webhook_secret = models.TextField(blank=True, default="", editable=False)
     # Hosts that results may be on beside the server's own; "*.example.com" allows any below.

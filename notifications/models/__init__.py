@@ -1,7 +1,22 @@
 """Facts to announce, the order in which each owner hears them, and what each was told."""
 
+from notifications.models.delivery import Delivery, DeliveryAttempt, DeliveryState, Route
 from notifications.models.feed_head import FeedHead
 from notifications.models.notification import Notification
 from notifications.models.outbox_event import OutboxEvent
+from notifications.models.parked_event import ParkedEvent
+from notifications.models.preference import Preference
+from notifications.models.webhook_endpoint import WebhookEndpoint
 
-__all__ = ["FeedHead", "Notification", "OutboxEvent"]
+__all__ = [
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryState",
+    "FeedHead",
+    "Notification",
+    "OutboxEvent",
+    "ParkedEvent",
+    "Preference",
+    "Route",
+    "WebhookEndpoint",
+]

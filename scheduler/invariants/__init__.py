@@ -14,6 +14,7 @@ from jobs.failures import FailureKind
 from jobs.states import MOVES
 from scheduler.invariants.liveness import LIVENESS
 from scheduler.invariants.safety import SAFETY
+from scheduler.invariants.telling import TELLING_LIVENESS, TELLING_SAFETY
 
 # How long the sweeps and the relay may take for what they must do.
 GRACE_SECONDS: Final = 60.0
@@ -21,7 +22,7 @@ _SHOWN: Final = 5
 
 __all__ = ["GRACE_SECONDS", "INVARIANTS", "LIVENESS", "SAFETY", "Violation", "violations"]
 
-INVARIANTS: Final = SAFETY + LIVENESS
+INVARIANTS: Final = SAFETY + TELLING_SAFETY + TELLING_LIVENESS + LIVENESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

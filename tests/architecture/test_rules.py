@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 
-from notifications import subscriptions
+from notifications import announcements, subscriptions, webhook_endpoints
 from videogen import beat
 from videogen.celery import app
 
@@ -88,6 +88,23 @@ def test_every_task_has_a_name_of_its_own_and_forgets_its_result() -> None:
 
 
 def test_every_subscription_names_an_event_of_ours() -> None:
-    events = set(import_module("jobs.events").OF_STATE.values())
+    events = set(import_module("jobs.events").OF_STATE.values()) | {webhook_endpoints.DISABLED}
 
     assert set(subscriptions._table()) <= events
+
+
+def test_every_announced_event_is_heard_and_has_its_words() -> None:
+    for name in announcements.table():
+        assert name in subscriptions._table()
+        for part in ("subject.txt", "body.txt", "body.html"):
+            assert (ROOT / "templates" / "notifications" / name / part).exists()
+
+
+def test_only_two_modules_write_deliveries() -> None:
+    writers = {
+        path.relative_to(ROOT).as_posix()
+        for path in _sources(*ROOMS)
+        if re.search(r"(update|insert into|delete from) delivery\b", path.read_text())
+    }
+
+    assert writers == {"notifications/deliveries.py", "notifications/results.py"}

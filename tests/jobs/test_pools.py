@@ -7,13 +7,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from jobs import pool_checks, pool_health, pools, sealing, transitions
+from jobs import pool_checks, pool_health, pools, transitions
 from jobs.backends.backend import BackendError, Cancellation, Failed, Finished, KeyRefused
 from jobs.errors import InvalidField
 from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Job, Lease, Pool, PoolChange, PoolState
-from jobs.sealing import CannotOpen
+from notifications import sealing
+from notifications.sealing import CannotOpen
 from tests.factories import VIDEO, ann, running
 from tests.jobs.servers import ScriptedServer, handed_over, poll, server
 

@@ -1,13 +1,25 @@
 """From the outbox to the feed: order, no gaps, nothing twice."""
 
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from uuid import uuid4
+
 import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from jobs import transitions
 from jobs.ids import JobId
-from notifications import feed
-from notifications.models import Notification, OutboxEvent
+from notifications import feed, outbox, subscribers, subscriptions
+from notifications.channels import registry
+from notifications.event import Event
+from notifications.models import FeedHead, Notification, OutboxEvent, ParkedEvent
 from notifications.relay import Relay
-from tests.factories import VIDEO, ann, bob, dispatched, queued
+from tests.factories import VIDEO, ann, bob, dispatched, queued, succeeded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,3 +84,124 @@ def test_catching_up_gives_only_what_is_newer() -> None:
     events, _, _ = feed.after(owner.id, sequence=2)
 
     assert [event["sequence"] for event in events] == [3]
+
+
+def _poisoned_by(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let one subscriber of finished videos fail for the first owner's, in the middle of its statements."""
+    first = OutboxEvent.objects.order_by("id").values_list("owner_id", flat=True).first()
+
+    def breaks(event: Event) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("update feed_head set sequence = sequence")
+        if event.owner_id == first:
+            raise error
+
+    table = {"job.succeeded": (breaks, subscribers.notify_owner)}
+    monkeypatch.setattr(subscriptions, "_table", lambda: table)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("a bug"), IntegrityError("a bad row"), RecursionError("deep")]
+)
+def test_a_poison_event_is_parked_for_its_subscriber_and_everything_else_goes_on(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    first, second = ann(), bob()
+    succeeded(first)
+    succeeded(second)
+    _poisoned_by(monkeypatch, error)
+    relay = _relay()
+
+    while relay.step():
+        pass
+
+    (parked,) = ParkedEvent.objects.all()
+    assert parked.subscriber.endswith("breaks")
+    assert str(error) in parked.error
+    # The other subscriber heard the same event, and the feed has no hole.
+    assert Notification.objects.count() == 2
+    assert feed.head(first.id) == feed.head(second.id) == 4
+    assert not OutboxEvent.objects.filter(relayed_at=None).exists()
+
+
+def test_a_subscriber_that_times_out_is_tried_again_before_it_is_parked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    succeeded(ann())
+    _poisoned_by(monkeypatch, OperationalError("canceling statement due to lock timeout"))
+    relay = _relay()
+
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            relay.step()
+        assert not ParkedEvent.objects.exists()
+    while relay.step():
+        pass
+
+    assert ParkedEvent.objects.count() == 1
+    assert Notification.objects.count() == 1
+
+
+def test_parked_events_are_heard_when_somebody_mended_the_cause(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    succeeded(ann())
+    with monkeypatch.context() as broken:
+        broken.setattr(registry, "channels", lambda: 1 / 0)
+        relay = _relay()
+        while relay.step():
+            pass
+    with pytest.raises(SystemExit):
+        call_command("parked_events")
+    assert "ZeroDivisionError" in capsys.readouterr().out
+
+    call_command("parked_events", "--retry")
+
+    assert not ParkedEvent.objects.exists()
+    assert Notification.objects.count() == 1
+
+
+def _relay_process(**environment: str) -> "subprocess.Popen[bytes]":
+    address = connection.settings_dict
+    url = (
+        f"postgresql://{address['USER']}:{address['PASSWORD']}@{address['HOST']}:{address['PORT']}"
+    )
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "run", "relay"],
+        cwd=Path(__file__).resolve().parent.parent.parent,
+        env={**os.environ, "DATABASE_URL": f"{url}/{address['NAME']}", **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_relays_side_by_side_lose_and_double_nothing_when_one_is_killed(tmp_path: Path) -> None:
+    owners = [uuid4(), uuid4()]
+    # The first dies in the middle of its second batch, with everybody's shards in its hands.
+    ready = tmp_path / "ready"
+    dies = _relay_process(CRASH_POINT="relay.committed:2", READY_FILE=str(ready))
+    while not ready.exists():
+        assert dies.poll() is None
+    lives = _relay_process()
+    try:
+        made = 0
+        while dies.poll() is None or made < 12:
+            with transaction.atomic():
+                outbox.record(
+                    "job.succeeded", subject_id=uuid4(), owner_id=owners[made % 2], payload={}
+                )
+            made += 1
+        assert dies.returncode == -signal.SIGKILL
+        while OutboxEvent.objects.filter(relayed_at=None).exists():
+            assert lives.poll() is None
+    finally:
+        for process in (dies, lives):
+            process.kill()
+            process.wait()
+
+    told = Counter(Notification.objects.values_list("subject_id", flat=True))
+    assert len(told) == made
+    assert set(told.values()) == {1}
+    for head in FeedHead.objects.all():
+        numbers = OutboxEvent.objects.filter(owner_id=head.owner_id).order_by("id")
+        assert list(numbers.values_list("sequence", flat=True)) == list(range(1, head.sequence + 1))

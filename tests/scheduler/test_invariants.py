@@ -1,15 +1,23 @@
 """Each invariant holds on honest data, and catches the corruption that it is there for."""
 
 from io import StringIO
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.utils import timezone
 
 from jobs import transitions
 from jobs.failures import FailureKind
 from jobs.ids import JobId
+from notifications import deliveries, results, sealing
+from notifications.channel import Receipt
+from notifications.channels import registry
+from notifications.models import WebhookEndpoint
 from notifications.relay import Relay
+from notifications.results import Outcome
 from scheduler import dispatch, invariants, sweeps
 from scheduler.publisher import Publisher
 from tests.factories import VIDEO, ann, bob, expire_lease, queued, submit
@@ -64,6 +72,21 @@ CORRUPTIONS = {
     " job_id) select owner_id, 1, 'tier_full', '', created_at + interval '1 hour',"
     " created_at + interval '2 hours', id from job limit 1",
     "doors_count_what_waits": "update door set added = 0, published_at = '-infinity'",
+    "delivered_once": "insert into delivery_attempt"
+    " (delivery_id, number, outcome, reason, request, answer, started_at, took_ms)"
+    " select delivery_id, 2, outcome, '', '{}', '', now(), 1 from delivery_attempt",
+    "delivered_iff_taken": "delete from delivery_attempt",
+    "delivery_of_its_owner": "update delivery set subject_id = id",
+    "one_message_id": "update delivery set event_id = event_id + 1000 where state = 'delivered';"
+    " insert into delivery select (json_populate_record(d, json_build_object("
+    "'id', gen_random_uuid(), 'event_id', 1))).* from delivery d where state = 'delivered'",
+    "endpoints_are_told": "delete from delivery where state = 'delivered';"
+    " update outbox_event set recorded_at = recorded_at - interval '2 minutes';"
+    " update webhook_endpoint set listens_since = listens_since - interval '1 hour'",
+    "deliveries_are_tried": "update delivery set state = 'scheduled', ended_at = null,"
+    " due_at = now() - interval '2 minutes'",
+    "nothing_is_parked": "insert into parked_event (event_id, subscriber, error, try_count)"
+    " values (1, 'x', 'y', 1)",
     "leases_are_swept": "update lease set expires_at = now() - interval '2 minutes'",
     "retries_return": "update job set due_at = now() - interval '2 minutes'"
     " where due_at is not null",
@@ -80,6 +103,13 @@ def _a_day() -> None:
     """Make a bit of everything: ended, running, waiting and retrying jobs, relayed."""
     owner, other = ann(), bob()
     Publisher().publish()
+    endpoint = WebhookEndpoint.objects.create(
+        id=uuid4(),
+        owner_id=owner.id,
+        url="https://hooks.example/",
+        event_types=["video.completed"],
+        sealed_secret=sealing.seal("whsec_c2VjcmV0"),
+    )
     ended = submit(owner, key="k").job_id
     failed = queued(other)
     dispatch.grant_free_slots()
@@ -99,6 +129,13 @@ def _a_day() -> None:
     relay.acquire_shards()
     while relay.step():
         pass
+    channel = registry.channels()["webhook"]
+    for parcel in deliveries.claim(channel, room=9):
+        assert parcel.target == str(endpoint.id)
+        taken = Outcome(
+            kind="delivered", receipt=Receipt(status_code=204), started_at=timezone.now(), took_ms=1
+        )
+        results.record(channel, parcel, taken, jitter=0.5)
 
 
 def _check() -> tuple[int, str]:
@@ -108,6 +145,11 @@ def _check() -> tuple[int, str]:
     except SystemExit as end:
         return int(end.code or 0), out.getvalue()
     return 0, out.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _no_mail(settings: Any) -> None:
+    settings.EMAIL_BACKEND = ""
 
 
 def test_an_honest_day_breaks_nothing() -> None:

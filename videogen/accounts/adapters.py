@@ -14,7 +14,8 @@ from django.forms import BaseForm
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from jobs import accounts, sealing
+from jobs import accounts
+from notifications import sealing
 from videogen.accounts.models import User
 
 logger = logging.getLogger(__name__)

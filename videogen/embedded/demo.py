@@ -11,6 +11,8 @@ from typing import Any, Final
 _SHARED: Final = (
     "ALLOWED_HOSTS",
     "DATABASE_URL",
+    "EMAIL_URL",
+    "OUTBOUND_ALLOWED_NETWORKS",
     "DATA_DIR",
     "DEVELOPMENT",
     "METRICS_HOST",

@@ -178,6 +178,11 @@ class Stack:
             "METRICS_HOST": self.host,
             "ALLOWED_HOSTS": os.environ.get("ALLOWED_HOSTS") or f"127.0.0.1,localhost,{self.host}",
             "DEVELOPMENT": "1",
+            # Webhooks may go to programs on this machine; mail goes into files.
+            "OUTBOUND_ALLOWED_NETWORKS": os.environ.get(
+                "OUTBOUND_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128"
+            ),
+            "EMAIL_URL": os.environ.get("EMAIL_URL") or f"file:{self.data_dir / 'mail'}",
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
             "PYTHONUNBUFFERED": "1",
             # One allocation arena instead of one per thread: a third less memory at rest.

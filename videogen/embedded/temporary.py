@@ -22,12 +22,13 @@ class TemporaryServers:
         self.folder = Path(tempfile.mkdtemp(prefix="videogen-temporary-", dir="/tmp"))
         self.folder.chmod(0o755)
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._broker: valkey.Valkey | None = None
 
     def start(self) -> dict[str, str]:
         """Start both and give the environment that settings need."""
         places.prepare(self.folder)
         database = postgres.prepare(self.folder)
-        broker = valkey.prepare(self.folder)
+        broker = self._broker = valkey.prepare(self.folder)
         self._run(database.command, database.is_ready, **postgres.as_server_user())
         database.create_database()
         self._run(broker.command, broker.is_ready)
@@ -40,6 +41,18 @@ class TemporaryServers:
             "LEASE_SECONDS": "30",
             "HEARTBEAT_SECONDS": "10",
         }
+
+    def stop_broker(self) -> None:
+        """Kill Valkey, with everything that it holds."""
+        broker = self._processes.pop()
+        broker.kill()
+        broker.wait()
+
+    def start_broker(self) -> None:
+        """Start Valkey again, empty."""
+        if self._broker is None:
+            raise RuntimeError("Start the servers first.")
+        self._run(self._broker.command, self._broker.is_ready)
 
     def stop(self) -> None:
         """Stop both and remove the folder."""

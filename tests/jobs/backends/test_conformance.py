@@ -22,9 +22,9 @@ from jobs.backends.backend import (
     StillWaiting,
     Unanswered,
 )
-from jobs.backends.deadline import within
 from jobs.backends.http import NoAnswer
 from jobs.failures import FailureKind
+from notifications.deadline import within
 from tests.gpu import FakeGpu
 from tests.jobs.backends.dialects import DIALECTS, SIGNING, Dialect, letters
 from tests.jobs.backends.video_servers import KEY, Servers, struck

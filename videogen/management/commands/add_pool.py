@@ -7,11 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs import orders, pool_checks, pools, sealing
+from jobs import orders, pool_checks, pools
 from jobs.backends import registry
 from jobs.backends.backend import BackendError
 from jobs.errors import InvalidField
 from jobs.models import Pool, PoolState
+from notifications import sealing
 
 # What a pool offers when nobody says otherwise.
 _SECONDS = [4, 8, 12]

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from jobs import following, polling
+from notifications.courier import Courier
 from notifications.relay import Relay
 from scheduler.dispatcher import Dispatcher
 from scheduler.publisher import Publisher
@@ -25,6 +26,9 @@ _DISPATCHER_IDLE: Final = 0.1
 _PUBLISHER_IDLE: Final = 0.25
 _RELAY_IDLE: Final = 0.05
 _POLLER_IDLE: Final = 0.25
+_COURIER_IDLE: Final = 0.1
+# How long a courier with tries under way waits for the first, seconds.
+_COURIER_WAITS: Final = 0.1
 # How long a poller with questions under way waits for the first answer, seconds.
 _POLLER_WAITS: Final = 0.2
 
@@ -63,16 +67,28 @@ def _poller() -> Loop:
     return Loop(name="poller", start=lambda: True, step=step, idle=_POLLER_IDLE)
 
 
+def _courier() -> Loop:
+    courier = Courier()
+    return Loop(
+        name="courier",
+        start=lambda: True,
+        step=lambda: courier.step(timeout=_COURIER_WAITS),
+        idle=_COURIER_IDLE,
+        close=courier.close,
+    )
+
+
 # The publisher is a thread beside every dispatcher, so that what it says of a line is as old as its grants.
 _LOOPS: Final[dict[str, tuple[Callable[[], Loop], ...]]] = {
     "dispatcher": (_dispatcher, _publisher),
     "relay": (_relay,),
     "poller": (_poller,),
+    "courier": (_courier,),
 }
 
 
 class Command(BaseCommand):
-    help = "Run the dispatcher, the relay, the poller of backends or the metrics exporter, together or alone."
+    help = "Run the dispatcher, relay, poller, courier or metrics exporter, together or alone."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("roles", nargs="+", choices=[*_LOOPS, "metrics"])

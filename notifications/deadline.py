@@ -41,8 +41,10 @@ class Network(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect. Raises httpcore.ConnectTimeout."""
-        left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._network.connect_tcp(host, port, left, local_address, socket_options))
+        remaining = left(timeout, httpcore.ConnectTimeout)
+        return _Stream(
+            self._network.connect_tcp(host, port, remaining, local_address, socket_options)
+        )
 
 
 class _Stream(httpcore.NetworkStream):
@@ -50,10 +52,10 @@ class _Stream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        return self._stream.read(max_bytes, left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+        self._stream.write(buffer, left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -64,15 +66,16 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+        remaining = left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, remaining))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
-def _left(timeout: float | None, too_late: type[httpcore.TimeoutException]) -> float:
-    left = _ends_at.get() - time.monotonic()
-    if left <= 0:
+def left(timeout: float | None, too_late: type[httpcore.TimeoutException]) -> float:
+    """Give the seconds that a wait may take, `timeout` at most. Raises `too_late` when none are left."""
+    remaining = _ends_at.get() - time.monotonic()
+    if remaining <= 0:
         raise too_late("The call did not end in time.")
-    return left if timeout is None else min(timeout, left)
+    return remaining if timeout is None else min(timeout, remaining)
