@@ -11,8 +11,10 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.request import Request
 
 from jobs.api import components
+from videogen import described
 
 _PREFIX = "/api/v1/"
+described.describe()
 
 
 class Schema(SpectacularAPIView):
@@ -54,5 +56,5 @@ def of_the_native_api(endpoints: Sequence[Any], **_: Any) -> list[Any]:
 def with_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add the shapes that the routes point at."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
-    schemas.update(components.SCHEMAS)
+    schemas.update(components.SCHEMAS | described.SCHEMAS)
     return result

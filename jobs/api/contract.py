@@ -56,7 +56,7 @@ def _problem(status: int) -> OpenApiResponse:
     return OpenApiResponse(response=ref("Problem"), description=_PROBLEMS[status])
 
 
-def _route(
+def route(
     operation_id: str,
     *,
     tag: str,
@@ -68,6 +68,7 @@ def _route(
     example: Any = None,
     more: Mapping[Any, Any] | None = None,
 ) -> Callable[[Handler], Handler]:
+    """Describe a route: its name, what it takes, and every answer that it may give."""
     responses: dict[Any, Any] = dict(more or {})
     if answer:
         examples = [OpenApiExample("Example", value=example)] if example is not None else []
@@ -184,28 +185,28 @@ _JOBS: Final = "Jobs"
 _FOLLOW: Final = "Following"
 _ACCOUNT: Final = "Account"
 
-submit = _route(
+submit = route(
     "submit_job", tag=_JOBS, answer="Job", status=202, body=ref("JobRequest"),
     parameters=(_KEY, *_SUBMITTED), problems=_SUBMIT, example=_JOB,
 )  # fmt: skip
-list_jobs = _route(
+list_jobs = route(
     "list_jobs", tag=_JOBS, answer="JobPage", parameters=_LIST, more=_NOT_MODIFIED,
     example={"day": "2026-11-21", "time_zone": "Europe/Lisbon", "jobs": [_JOB], "next": None},
 )  # fmt: skip
-retrieve = _route(
+retrieve = route(
     "retrieve_job", tag=_JOBS, answer="JobFields", parameters=(_FIELDS, _TAG, _ETAG), problems=_ONE,
     example=_JOB, more=_NOT_MODIFIED,
 )  # fmt: skip
-cancel = _route(
+cancel = route(
     "cancel_job", tag=_JOBS, answer="Job", status=202, problems=_WRITE,
     body=an_object("How.", optional=("max_fee",), max_fee=_MAX_FEE),
     example=_JOB | {"state": "canceled", "version": 2},
 )  # fmt: skip
-retry = _route(
+retry = route(
     "retry_job", tag=_JOBS, answer="Job", status=202, problems=(*_SUBMIT, 404),
     parameters=_SUBMITTED, example=_JOB | {"retry_of": _JOB["id"]},
 )  # fmt: skip
-vary = _route(
+vary = route(
     "vary_job", tag=_JOBS, answer="Job", status=202, problems=(*_SUBMIT, 404),
     parameters=(_KEY, *_SUBMITTED),
     body=an_object(
@@ -214,15 +215,15 @@ vary = _route(
     ),
     example=_JOB | {"variation_of": _JOB["id"], "seed": 7},
 )  # fmt: skip
-timeline = _route("job_timeline", tag=_JOBS, answer="Timeline", problems=_ONE)
-quote = _route(
+timeline = route("job_timeline", tag=_JOBS, answer="Timeline", problems=_ONE)
+quote = route(
     "quote_job", tag=_JOBS, answer="Quote", body=ref("JobRequest"), problems=(*_READ, 413, 415),
     example={
         "credits": 4, "balance": 196, "is_affordable": True, "gpu_seconds": 9.0, "waiting": None,
         "refusal": None, "cancel": {"waiting": 0, "running": 2},
     },
 )  # fmt: skip
-submit_batch = _route(
+submit_batch = route(
     "submit_batch", tag=_JOBS, answer="Batch", status=202, parameters=(_KEY,), problems=_SUBMIT,
     body=an_object(
         "Several videos to make.",
@@ -232,7 +233,7 @@ submit_batch = _route(
         "id": _JOB["id"], "accepted": 1, "refused": 0, "results": [{"job": _JOB, "error": None}],
     },
 )  # fmt: skip
-cancel_many = _route(
+cancel_many = route(
     "cancel_jobs", tag=_JOBS, answer="Cancellations", problems=_WRITE,
     body=an_object(
         "Either ids or filter.", optional=("ids", "filter", "max_fee"),
@@ -246,18 +247,18 @@ cancel_many = _route(
     ),
     example={"results": [{"job_id": _JOB["id"], "outcome": "canceled"}], "more": False},
 )  # fmt: skip
-today = _route("today", tag=_FOLLOW, answer="Today", parameters=_LIST, more=_NOT_MODIFIED)
-events = _route(
+today = route("today", tag=_FOLLOW, answer="Today", parameters=_LIST, more=_NOT_MODIFIED)
+events = route(
     "events", tag=_FOLLOW, answer="Events", more=_STREAM,
     parameters=(_AFTER, _header("Last-Event-ID", "As `after`, from an EventSource.")),
     example={"events": [_EVENT], "head": 42, "reset": False, "more": False},
 )  # fmt: skip
-job_events = _route(
+job_events = route(
     "job_events", tag=_FOLLOW, answer="Events", problems=_ONE,
     more={**_STREAM, 204: OpenApiResponse(description="It has ended, and you know: stay away.")},
     parameters=(_AFTER, _header("Last-Event-ID", "As `after`, from an EventSource.")),
 )  # fmt: skip
-wait = _route(
+wait = route(
     "wait_for_job", tag=_FOLLOW, answer="Job", problems=_ONE, example=_JOB,
     more={307: _STREAM[307]},
     parameters=(
@@ -269,25 +270,25 @@ wait = _route(
         _ETAG,
     ),
 )  # fmt: skip
-limits = _route("limits", tag=_ACCOUNT, answer="Limits")
-credits_of = _route("credits", tag=_ACCOUNT, answer="Credits", example={"balance": 196, "held": 4})
-ledger = _route("ledger", tag=_ACCOUNT, answer="Ledger", parameters=(_LIMIT, _CURSOR))
-notifications = _route(
+limits = route("limits", tag=_ACCOUNT, answer="Limits")
+credits_of = route("credits", tag=_ACCOUNT, answer="Credits", example={"balance": 196, "held": 4})
+ledger = route("ledger", tag=_ACCOUNT, answer="Ledger", parameters=(_LIMIT, _CURSOR))
+notifications = route(
     "notifications", tag=_ACCOUNT, answer="Notifications",
     parameters=(
         _query("unread", "true gives only what was not read.", enum=["true", "false"]),
         _LIMIT, _CURSOR,
     ),
 )  # fmt: skip
-mark = _route(
+mark = route(
     "mark_notification", tag=_ACCOUNT, answer="Notification", problems=(*_ONE, 413, 415),
     body=an_object("Whether it was read.", is_read={"type": "boolean"}),
 )  # fmt: skip
-mark_all = _route(
+mark_all = route(
     "read_notifications", tag=_ACCOUNT,
     answer="Marked", problems=(*_READ, 413, 415),
     body=an_object("Up to which.", up_to=whole(minimum=0, maximum=2**63 - 1)),
     example={"marked": 3, "unread": 0},
 )  # fmt: skip
-models = _route("models", tag="Offers", answer="Models")
-tiers = _route("tiers", tag="Offers", answer="Tiers")
+models = route("models", tag="Offers", answer="Models")
+tiers = route("tiers", tag="Offers", answer="Tiers")
