@@ -3,6 +3,8 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from csp.constants import NONCE
+
 from videogen import env
 
 # --- Identity and addresses
@@ -33,6 +35,7 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
@@ -74,6 +77,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
                 "videogen.pages.page",
             ],
         },
@@ -234,7 +238,7 @@ _MEDIA = env.words("MEDIA_ORIGINS") + (["http://127.0.0.1:*"] if DEVELOPMENT els
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
-        "script-src": ["'self'"],
+        "script-src": ["'self'", NONCE],
         "style-src": ["'self'"],
         # Results of the preview backend are addressed by PUBLIC_URL, whatever name the page was opened by.
         "img-src": ["'self'", "data:", PUBLIC_URL, *_MEDIA],

@@ -1,6 +1,5 @@
 """A job as pages show it: words, clock times and actions, ready for a template."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,10 +8,12 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.urls import reverse
+from django.utils import timezone
 
 from jobs import credit_policy, requests, waiting
 from jobs.backends.backend import Video
 from jobs.states import HOLDING, TERMINAL, JobState
+from jobs.web import usual
 
 # What a query must read for `of`.
 FIELDS: Final = (
@@ -30,6 +31,7 @@ FIELDS: Final = (
     "credits_charged",
     "video_url",
     "thumbnail_url",
+    "video_expires_at",
     "error_code",
     "error_message",
     "created_at",
@@ -107,6 +109,16 @@ class Card:
     reason_title: str
     reason_text: str
     url: str
+    submitted_clock: str
+    charged: int
+    seed: int | None
+    model: str
+    seconds: int
+    size: str
+    # While it runs: since when, how long so far, and what is usual.
+    started_at: str
+    elapsed: str
+    usual: usual.Usual | None
 
     @property
     def angle(self) -> float:
@@ -143,9 +155,23 @@ class Count:
     word: str
     count: int
 
+    @property
+    def filter(self) -> str:
+        """Name the state of the history page that shows them."""
+        if self.look == "late":
+            return ""
+        return self.look if self.look in _OF_ENDED.values() else "live"
 
-def of(row: Mapping[str, Any], *, zone: ZoneInfo, late: Video | None = None) -> Card:
+
+def of(
+    row: Mapping[str, Any],
+    *,
+    zone: ZoneInfo,
+    late: Video | None = None,
+    usually: Mapping[usual.Kind, usual.Usual] | None = None,
+) -> Card:
     """Make the card of one job, with clock times of its owner's zone; `late` is a video that came too late."""
+    now = timezone.now()
     state = JobState(row["state"])
     look = "late" if late else _look(row, state)
     is_ended = state in TERMINAL
@@ -162,7 +188,7 @@ def of(row: Mapping[str, Any], *, zone: ZoneInfo, late: Video | None = None) -> 
         settings=(row["model"].capitalize(), f"{row['seconds']} s", f"{width} × {height}"),
         percent=percent,
         place="",
-        detail=_detail(look, percent=percent),
+        detail=_detail(look, row, percent=percent, now=now),
         sentence=_sentence(row, look) or (why.sentence if why else ""),
         cancel=_cancel(row, look),
         can_retry=is_ended and not late and state is not JobState.SUCCEEDED,
@@ -178,16 +204,24 @@ def of(row: Mapping[str, Any], *, zone: ZoneInfo, late: Video | None = None) -> 
         reason_title=_REASON_TITLES.get(look, ""),
         reason_text=row["error_message"] if look in {"failed", "expired"} else "",
         url=reverse("job", args=[row["id"]]),
+        submitted_clock=_clock(row["created_at"], zone),
+        charged=row["credits_charged"],
+        seed=row["seed"],
+        model=row["model"],
+        seconds=row["seconds"],
+        size=row["size"],
+        started_at=row["started_at"].isoformat() if look == "running" else "",
+        elapsed=duration(now - row["started_at"]) if look == "running" else "",
+        usual=usual.of(row, usually or {}) if look == "running" else None,
     )
 
 
-def tally(cards: Iterable[Card]) -> list[Count]:
-    """Count cards by look, in the order of the page."""
-    counts = Counter(card.look for card in cards)
+def in_tally_order(counts: Mapping[str, int]) -> list[Count]:
+    """Put counts by look in the order of the page."""
     return [
         Count(look=look, word=_WORDS[look].lower(), count=counts[look])
         for look in _TALLY_ORDER
-        if counts[look]
+        if counts.get(look)
     ]
 
 
@@ -207,10 +241,13 @@ def _look(row: Mapping[str, Any], state: JobState) -> str:
     return "retrying" if row["attempt"] > 0 else "waiting"
 
 
-def _detail(look: str, *, percent: int | None) -> str:
+def _detail(look: str, row: Mapping[str, Any], *, percent: int | None, now: datetime) -> str:
     match look:
+        case "running" if percent is None:
+            return "generating"
         case "running":
-            return f"{percent}%" if percent is not None else "generating"
+            left = usual.left(percent=percent, started_at=row["started_at"], now=now)
+            return f"{percent}%, {left}" if left else f"{percent}%"
         case "starting":
             return "a GPU is free for it"
         case "cancelling":

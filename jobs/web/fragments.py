@@ -9,11 +9,13 @@ from django.template.loader import render_to_string
 
 from jobs import callers, days, late_results
 from jobs.models import Account, Job
-from jobs.web import cards
-from notifications import feed
+from jobs.web import bulk, cards, tally, usual
+from notifications import centre, feed
 
-# Today's finished jobs that the studio shows.
+# Today's jobs that the studio reads, and those of them that are finished that it shows.
+READ = 200
 FINISHED_SHOWN = 60
+LIVE_SHOWN = 300
 
 
 def today(request: HttpRequest) -> list[cards.Card]:
@@ -21,13 +23,18 @@ def today(request: HttpRequest) -> list[cards.Card]:
     zone = callers.of(request).zone
     start, end = days.bounds(days.day("today", zone=zone), zone=zone)
     mine = Job.objects.owned_by(callers.of(request).owner_id)
-    rows = list(mine.created_between(start, end).newest_first().values(*cards.FIELDS)[:500])
+    rows = list(mine.created_between(start, end).newest_first().values(*cards.FIELDS)[:READ])
     seen = {row["id"] for row in rows}
-    # What was submitted before midnight and still lives belongs to today too.
-    older = mine.live().newest_first().values(*cards.FIELDS)[:100]
-    rows += [row for row in older if row["id"] not in seen]
-    late = late_results.of_each(rows)
-    return [cards.of(row, zone=zone, late=late.get(row["id"])) for row in rows]
+    # What still lives and was not read yet, from before midnight too. The account says how many there are,
+    # so that the reading ends with the last of them.
+    live = _live_count(callers.of(request).owner_id)
+    if live > sum(row["finished_at"] is None for row in rows):
+        older = mine.live().newest_first().values(*cards.FIELDS)[: min(live, LIVE_SHOWN)]
+        rows += [row for row in older if row["id"] not in seen]
+    late, usually = late_results.of_each(rows), usual.of_each(rows)
+    return [
+        cards.of(row, zone=zone, late=late.get(row["id"]), usually=usually) for row in rows
+    ]
 
 
 def today_answer(request: HttpRequest) -> dict[str, Any]:
@@ -38,8 +45,10 @@ def today_answer(request: HttpRequest) -> dict[str, Any]:
     return {
         "under_way": "".join(_card(request, card) for card in cards.in_order(found)),
         "finished": "".join(_card(request, card) for card in finished),
-        "tally": _tally(request, found),
+        "tally": _tally(request),
+        "bulk": render_to_string("jobs/_bulk.html", {"bulk": bulk.offered(request)}, request),
         "credits": _credits(request),
+        "unread": centre.unread(callers.of(request).owner_id),
         "feed_head": head,
     }
 
@@ -51,14 +60,29 @@ def card_answer(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
         "group": card.group,
         "version": card.version,
         "card": _card(request, card),
-        "tally": _tally(request, today(request)),
+        "tally": _tally(request),
+        "bulk": render_to_string("jobs/_bulk.html", {"bulk": bulk.offered(request)}, request),
         "credits": _credits(request),
+        "unread": centre.unread(callers.of(request).owner_id),
+    }
+
+
+def numbers(request: HttpRequest) -> dict[str, Any]:
+    """Give what the frame of every page shows: credits and unread notices."""
+    return {
+        "credits": _credits(request),
+        "unread": centre.unread(callers.of(request).owner_id),
     }
 
 
 def card_of(request: HttpRequest, row: Mapping[str, Any]) -> cards.Card:
     """Make the card of one job, with its late video if one came."""
-    return cards.of(row, zone=callers.of(request).zone, late=late_results.of(row))
+    return cards.of(
+        row,
+        zone=callers.of(request).zone,
+        late=late_results.of(row),
+        usually=usual.of_each([row]),
+    )
 
 
 def row_of(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
@@ -70,17 +94,17 @@ def row_of(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
     return row
 
 
-def wants_json(request: HttpRequest) -> bool:
-    """Tell a page that stays open from a browser that loads one."""
-    return "application/json" in request.headers.get("Accept", "")
-
-
 def _card(request: HttpRequest, card: cards.Card) -> str:
     return render_to_string("jobs/_card.html", {"card": card}, request)
 
 
-def _tally(request: HttpRequest, found: list[cards.Card]) -> str:
-    return render_to_string("jobs/_tally.html", {"tally": cards.tally(found)}, request)
+def _tally(request: HttpRequest) -> str:
+    return render_to_string("jobs/_tally.html", {"tally": tally.today(request)}, request)
+
+
+def _live_count(owner_id: UUID) -> int:
+    found = Account.objects.filter(owner_id=owner_id).values_list("live_count", flat=True).first()
+    return found or 0
 
 
 def _credits(request: HttpRequest) -> int | None:
