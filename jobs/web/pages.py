@@ -15,9 +15,21 @@ from jobs.web.forms import Composer
 from notifications import centre, feed
 
 _EXAMPLES = (
-    "A lighthouse at blue hour, the beam sweeping out over a flat sea, locked-off wide shot",
-    "Low sun over copper dunes, wind lifting sand from the ridges",
-    "Aurora over a frozen lake, slow pan from left to right",
+    {
+        "title": "Landscape, slow aerial",
+        "prompt": "Low sun over copper dunes, wind lifting sand from the ridges, slow aerial drift to the right",
+        "picture": "img/example-dunes.webp",
+    },
+    {
+        "title": "Underwater, long take",
+        "prompt": "A whale crosses shafts of light in green water, seen from below, nothing else moves",
+        "picture": "img/example-whale.webp",
+    },
+    {
+        "title": "City, shallow focus",
+        "prompt": "Rain on a tram window at night, street lights out of focus, one drop runs down the glass",
+        "picture": "img/example-rain.webp",
+    },
 )
 
 
