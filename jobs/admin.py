@@ -10,9 +10,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 
-from jobs import ledger, pool_checks, pools
+from unfold.admin import ModelAdmin
+
+from jobs import ledger, pool_checks, pools, transitions
 from jobs.backends import registry
-from jobs.errors import InvalidField
+from jobs.errors import CancelFeeChanged, InvalidField, TransitionRefused
+from jobs.ids import JobId
 from jobs.models import (
     Account,
     Attempt,
@@ -28,50 +31,58 @@ from jobs.models import (
     Tier,
     WebhookMessage,
 )
+from notifications.records import Reasoned, Records
 
 # The largest gift in one go, credits: a slip of the keyboard must not print money.
 _LARGEST_GRANT = 1_000_000
 
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Rows that only the domain may write; lists without an exact count."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Job)
-class JobAdmin(ReadOnly):
+class JobAdmin(Records):
     list_display = ("id", "state", "tier", "model", "attempt", "pool", "created_at", "finished_at")
     list_filter = ("state", "tier", "pool")
-    search_fields = ("=id", "=owner__email", "=idempotency_key")
+    search_ids = ("id", "owner_id")
+    search_owner = "owner_id"
     list_select_related = ("tier", "pool")
+    actions = ("cancel",)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Cancelling is for those who may change jobs, though no field can be edited."""
+        return bool(request.user.has_perm("jobs.change_job"))
+
+    @admin.action(description="Cancel, where it is free for the owner", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: Any) -> None:
+        """Cancel the chosen jobs as their owners could, with a reason, each logged."""
+        reason = self.reason_of(request)
+        if not reason:
+            return
+        canceled = 0
+        for job in queryset.only("id", "owner_id")[: self.list_per_page]:
+            try:
+                transitions.cancel(JobId(job.id), owner_id=job.owner_id, agreed_fee=0)
+            except (TransitionRefused, CancelFeeChanged) as refusal:
+                messages.warning(request, f"{job.id}: {refusal}")
+            else:
+                canceled += 1
+                self.log_change(request, job, f"Cancelled: {reason}")
+        messages.success(request, f"{canceled:,} cancelled, at no cost to their owners.")
 
 
 @admin.register(Attempt)
-class AttemptAdmin(ReadOnly):
+class AttemptAdmin(Records):
     list_display = ("job_id", "number", "pool", "worker", "granted_at", "ended_at", "outcome")
-    list_filter = ("pool", "outcome")
-    search_fields = ("=job__id",)
+    search_ids = ("job_id",)
+    search_exact = ("backend_job_id",)
 
 
 @admin.register(JobTransition)
-class JobTransitionAdmin(ReadOnly):
+class JobTransitionAdmin(Records):
     list_display = ("job_id", "version", "from_state", "to_state", "attempt", "cause", "at")
-    search_fields = ("=job__id",)
+    search_ids = ("job_id",)
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReadOnly):
+class LedgerEntryAdmin(Records):
     list_display = (
         "account_id",
         "job_id",
@@ -83,14 +94,16 @@ class LedgerEntryAdmin(ReadOnly):
         "recorded_at",
     )
     list_filter = ("kind",)
-    search_fields = ("=account__email", "=job_id")
+    search_ids = ("job_id", "account_id")
+    search_owner = "account_id"
 
 
 @admin.register(Account)
-class AccountAdmin(ReadOnly):
+class AccountAdmin(Records):
     list_display = ("owner", "tier", "balance", "held", "live_count")
     list_filter = ("tier",)
-    search_fields = ("=owner__email",)
+    search_ids = ("owner_id",)
+    search_owner = "owner_id"
     list_select_related = ("owner", "tier")
     change_form_template = "admin/jobs/account/change_form.html"
 
@@ -153,7 +166,7 @@ class _Grant(forms.Form):
 
 
 @admin.register(Recovery)
-class RecoveryAdmin(ReadOnly):
+class RecoveryAdmin(Records):
     list_display = (
         "job_id",
         "attempt",
@@ -167,18 +180,19 @@ class RecoveryAdmin(ReadOnly):
         "led_to",
     )
     list_filter = ("cause", "truth", "pool", "node")
-    search_fields = ("=job__id", "=worker")
+    search_ids = ("job_id",)
+    search_exact = ("worker",)
     date_hierarchy = "recovered_at"
 
 
 @admin.register(LateResult)
-class LateResultAdmin(ReadOnly):
+class LateResultAdmin(Records):
     list_display = ("job_id", "attempt", "video_url", "arrived_at")
-    search_fields = ("=job__id",)
+    search_ids = ("job_id",)
 
 
 @admin.register(Tier)
-class TierAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+class TierAdmin(Reasoned):
     list_display = ("name", "weight", "running_limit", "queued_limit", "monthly_credits", "rank")
 
 
@@ -229,7 +243,7 @@ class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable 
 
 
 @admin.register(Pool)
-class PoolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+class PoolAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     form = PoolForm
     list_display = (
         "name", "driver", "profile", "slots", "state", "state_reason", "answered_at", "last_error",
@@ -284,13 +298,13 @@ class PoolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptabl
 
 
 @admin.register(PoolChange)
-class PoolChangeAdmin(ReadOnly):
+class PoolChangeAdmin(Records):
     list_display = ("pool", "at", "actor", "changed", "reason")
     list_filter = ("pool",)
 
 
 @admin.register(Orphan)
-class OrphanAdmin(ReadOnly):
+class OrphanAdmin(Records):
     list_display = (
         "pool",
         "backend_job_id",
@@ -302,11 +316,12 @@ class OrphanAdmin(ReadOnly):
         "tries",
     )
     list_filter = ("pool", "outcome")
-    search_fields = ("=job_id", "=backend_job_id")
+    search_ids = ("job_id",)
+    search_exact = ("backend_job_id",)
 
 
 @admin.register(WebhookMessage)
-class WebhookMessageAdmin(ReadOnly):
+class WebhookMessageAdmin(Records):
     list_display = (
         "pool",
         "message_id",
@@ -317,4 +332,5 @@ class WebhookMessageAdmin(ReadOnly):
         "matched_at",
     )
     list_filter = ("pool",)
-    search_fields = ("=message_id", "=backend_job_id", "=job_id")
+    search_ids = ("job_id",)
+    search_exact = ("message_id", "backend_job_id")

@@ -32,6 +32,7 @@ READY_FILE = env.text("READY_FILE", "")
 # --- Applications
 
 INSTALLED_APPS = [
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -212,6 +213,33 @@ FLOOD_WEBHOOKS_PER_MINUTE = env.integer("FLOOD_WEBHOOKS_PER_MINUTE", 12_000)
 RATELIMIT_USE_CACHE = "throttling"
 # W001 and E003 ask for a shared cache; the shield is per process on purpose (docs/adr/0006).
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001", "django_ratelimit.E003"]
+
+UNFOLD = {
+    "SITE_TITLE": "videogen",
+    "SITE_HEADER": "videogen",
+    "SITE_SUBHEADER": "Records",
+    "SITE_URL": "/",
+    "SITE_SYMBOL": "movie",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+    # The lamp of the pages, as the theme's accent.
+    "COLORS": {
+        "primary": {
+            "50": "oklch(0.974 0.024 84)",
+            "100": "oklch(0.950 0.050 84)",
+            "200": "oklch(0.905 0.090 82)",
+            "300": "oklch(0.870 0.110 80)",
+            "400": "oklch(0.825 0.122 76)",
+            "500": "oklch(0.700 0.140 68)",
+            "600": "oklch(0.505 0.122 52)",
+            "700": "oklch(0.450 0.110 52)",
+            "800": "oklch(0.390 0.090 54)",
+            "900": "oklch(0.330 0.070 56)",
+            "950": "oklch(0.235 0.050 58)",
+        }
+    },
+}
 
 # --- Security
 

@@ -4,8 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 
 from jobs import content, hooks
+from notifications import records
 from videogen import health
 from videogen.accounts.views import SignIn, SignOut
+
+# All that the rooms did not show by pages of their own; here every one of them is known.
+records.register_rest("accounts", "scheduler", "jobs", "notifications")
 
 urlpatterns = [
     path("", include("jobs.web.urls")),

@@ -8,6 +8,20 @@ const colour = (name) => {
   return found;
 };
 
+// Lines aslant, for what was held and given back.
+const hatch = () => {
+  const tile = Object.assign(document.createElement("canvas"), { width: 8, height: 8 });
+  const pen = tile.getContext("2d");
+  pen.strokeStyle = colour("--ink-3");
+  pen.lineWidth = 1.2;
+  for (const at of [-4, 0, 4, 8]) {
+    pen.moveTo(at - 1, 9);
+    pen.lineTo(at + 9, -1);
+  }
+  pen.stroke();
+  return pen.createPattern(tile, "repeat");
+};
+
 const whole = (value) => (Number.isInteger(value) ? value.toLocaleString("en") : "");
 
 const axes = (days) => [
@@ -64,7 +78,7 @@ const drawAll = () => {
     const { plot } = holder.dataset;
     if (plot === "credits") {
       const both = data.charged.map((charged, at) => charged + data.given_back[at]);
-      draw(holder, data.days, [{ values: both, fill: colour("--edge") }, { values: data.charged }]);
+      draw(holder, data.days, [{ values: both, fill: hatch() }, { values: data.charged }]);
     } else {
       draw(holder, data.days, [{ values: data[plot] }]);
     }

@@ -1,5 +1,6 @@
 """Looking at a page as its readers do: in both themes, on a phone, with a keyboard, and with axe."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,21 +19,12 @@ _RUN_AXE = """async () => {
 }"""
 _SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
-VIEWS: dict[str, dict[str, Any]] = {
-    "light-desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
-    "dark-desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
-    "light-phone": {
-        "viewport": {"width": 390, "height": 844},
-        "color_scheme": "light",
-        "has_touch": True,
-        "is_mobile": True,
-    },
-    "dark-phone": {
-        "viewport": {"width": 390, "height": 844},
-        "color_scheme": "dark",
-        "has_touch": True,
-        "is_mobile": True,
-    },
+_PHONE = {"width": 390, "height": 844}
+_DESK = {"width": 1280, "height": 900}
+VIEWS = {
+    "light-desktop": (_DESK, "light"),
+    "dark-desktop": (_DESK, "dark"),
+    "light-phone": (_PHONE, "light"),
 }
 
 
@@ -48,7 +40,7 @@ class Feed:
 
     def push(self, *events: dict[str, Any]) -> None:
         for socket in self._open:
-            socket.send(_text({"type": "events", "events": list(events), "more": False}))
+            socket.send(json.dumps({"type": "events", "events": list(events), "more": False}))
 
     def cut(self) -> None:
         self.is_cut = True
@@ -79,31 +71,35 @@ def faults_of(page: Page) -> list[str]:
 
 
 @contextmanager
-def view(
-    browser: Browser, name: str, *, url: str, session: dict[str, str] | None, **more: Any
+def reader(
+    browser: Browser, *, url: str, session: dict[str, str] | None, **more: Any
 ) -> Iterator[Page]:
-    """Open a page as one kind of reader sees it; `session` is the cookie of who has signed in."""
-    context = browser.new_context(base_url=url, **VIEWS[name], **more)
+    """Open a page for a reader; `session` is the cookie of who has signed in."""
+    context = browser.new_context(base_url=url, viewport=_DESK, **more)
     if session:
         context.add_cookies([{"url": url, **session}])  # type: ignore[typeddict-item]  # a plain cookie
     page = context.new_page()
-    Feed().route(page)
     yield page
     context.close()
 
 
-def judge(page: Page, name: str) -> list[str]:
-    """Take a picture, and say what axe finds and whether the page scrolls sideways."""
+def judge_every_view(page: Page, name: str) -> list[str]:
+    """Take pictures, and say what axe finds and where the page scrolls sideways, in every view."""
     page.evaluate("document.fonts.ready")
-    page.screenshot(path=SHOTS / f"{name}.png")
     page.evaluate(_AXE.read_text())
+    found: list[str] = []
+    for view, (viewport, theme) in VIEWS.items():
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # a literal of two
+        page.set_viewport_size(viewport)  # type: ignore[arg-type]  # a plain size
+        found += judge(page, f"{name}-{view}")
+    page.set_viewport_size(_DESK)  # type: ignore[arg-type]  # a plain size
+    return found
+
+
+def judge(page: Page, name: str) -> list[str]:
+    """Take a picture, and say what axe (it is on the page) finds and whether it scrolls sideways."""
+    page.screenshot(path=SHOTS / f"{name}.png")
     found = [f"{name}: {fault}" for fault in page.evaluate(_RUN_AXE)]
     if page.evaluate(_SIDEWAYS) > 0:
         found.append(f"{name} scrolls sideways")
     return found
-
-
-def _text(message: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(message)

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 from pytest_django.live_server_helper import LiveServer
 
 from jobs import seeds
 from tests.factories import Person, ann
 from tests.journeys import scenes
-from tests.journeys.looking import SHOTS, VIEWS, Feed, faults_of, judge, view
+from tests.journeys.looking import Feed, faults_of, judge_every_view, reader
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -30,17 +30,24 @@ def session_of(owner: Person) -> dict[str, str]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, live_server: LiveServer, owner: Person) -> Iterator[Page]:
-    with view(browser, "light-desktop", url=live_server.url, session=session_of(owner)) as page:
+def page(browser: Browser, live_server: LiveServer, owner: Person) -> Iterator[Page]:
+    with reader(browser, url=live_server.url, session=session_of(owner)) as page:
+        Feed().route(page)
         yield page
 
 
-def test_every_page_reads_well_in_both_themes_and_on_a_phone(
-    browser: Browser, live_server: LiveServer, owner: Person
-) -> None:
+def _judge(page: Page, addresses: dict[str, str]) -> list[str]:
+    said = faults_of(page)
+    found: list[str] = []
+    for title, address in addresses.items():
+        page.goto(address)
+        found += judge_every_view(page, title)
+    return found + said
+
+
+def test_every_page_reads_well_in_both_themes_and_on_a_phone(page: Page, owner: Person) -> None:
     found = scenes.a_full_day(owner)
-    session = session_of(owner)
-    pages = {
+    addresses = {
         "studio": "/",
         "history": "/history",
         "history-filtered": "/history?state=failed&day=today",
@@ -48,28 +55,21 @@ def test_every_page_reads_well_in_both_themes_and_on_a_phone(
         "usage": "/usage",
         "notifications": "/notifications",
         "sure": "/jobs/cancel-waiting",
+        "not-found": "/jobs/no-such-job",
     } | {f"job-{look}": f"/jobs/{job_id}/" for look, job_id in found.items()}
-    faults: list[str] = []
-    for name in VIEWS:
-        with view(browser, name, url=live_server.url, session=session) as page:
-            said = faults_of(page)
-            for title, address in pages.items():
-                page.goto(address)
-                faults += judge(page, f"{title}-{name}")
-            faults += said
-    assert faults == []
+
+    faults = _judge(page, addresses)
+
+    # The browser itself says that a page was not found.
+    assert [fault for fault in faults if "404" not in fault] == []
 
 
-def test_who_has_nothing_yet_is_told_what_to_do(
-    browser: Browser, live_server: LiveServer, owner: Person
-) -> None:
-    session = session_of(owner)
-    faults: list[str] = []
-    for name in VIEWS:
-        with view(browser, name, url=live_server.url, session=session) as page:
-            said = faults_of(page)
-            for title, address in {"studio": "/", "history": "/history", "usage": "/usage", "notifications": "/notifications"}.items():
-                page.goto(address)
-                faults += judge(page, f"{title}-empty-{name}")
-            faults += said
-    assert faults == []
+def test_who_has_nothing_yet_is_told_what_to_do(page: Page) -> None:
+    addresses = {
+        "studio-empty": "/",
+        "history-empty": "/history",
+        "usage-empty": "/usage",
+        "notifications-empty": "/notifications",
+    }
+
+    assert _judge(page, addresses) == []

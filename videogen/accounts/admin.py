@@ -3,14 +3,23 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from notifications.records import EstimatedPaginator, Reasoned, Records
 from videogen.accounts.models import ApiKey, User
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]  # unfold has no types
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    show_full_result_count = False
+    paginator = EstimatedPaginator
     ordering = ("email",)
     list_display = ("email", "is_active", "is_staff", "joined_at")
     list_filter = ("is_active", "is_staff")
@@ -27,7 +36,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+class ApiKeyAdmin(Reasoned):
     list_display = ("prefix", "name", "user", "created_at", "expires_at", "revoked_at")
     fields = ("prefix", "name", "user", "created_at", "expires_at", "revoked_at")
     readonly_fields = ("prefix", "name", "user", "created_at")
@@ -36,3 +45,12 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A key is made where its secret can be shown once."""
         return False
+
+
+@admin.register(LogEntry)
+class ChangeLog(Records):
+    """Who changed what, when, and why."""
+
+    list_display = ("action_time", "user", "content_type", "object_repr", "get_change_message")
+    list_select_related = ("user", "content_type")
+    ordering = ("-id",)
