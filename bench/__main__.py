@@ -8,16 +8,18 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import idle, in_flight, moves, stuck
+from bench import idle, in_flight, moves, pages, paint, stuck
 
 _BENCHMARKS = {
     "idle": idle.measure,
     "in_flight": in_flight.measure,
     "moves": moves.measure,
+    "pages": pages.measure,
+    "paint": paint.measure,
     "stuck": stuck.measure,
 }
 # Those that measure the running stack; the others bring servers of their own.
-_ON_THE_STACK = {"idle"}
+_ON_THE_STACK = {"idle", "paint"}
 
 
 def main() -> int:

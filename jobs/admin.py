@@ -57,7 +57,7 @@ class JobAdmin(Records):
         if not reason:
             return
         canceled = 0
-        for job in queryset.only("id", "owner_id")[: self.list_per_page]:
+        for job in queryset.select_related(None).only("id", "owner_id")[: self.list_per_page]:
             try:
                 transitions.cancel(JobId(job.id), owner_id=job.owner_id, agreed_fee=0)
             except (TransitionRefused, CancelFeeChanged) as refusal:

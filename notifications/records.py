@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.forms import ActionForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 # Up to here rows are counted; beyond, the planner's estimate of the table is good enough.
 _COUNTED: Final = 1_000
@@ -105,25 +106,21 @@ class Records(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         return reason
 
 
+class WithReason(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    """A form that asks why."""
+
+    reason = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Why, for the log of changes."
+    )
+
+
 class Reasoned(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Rows that operators edit, each change with its reason in the log."""
 
+    form = WithReason
     show_full_result_count = False
     list_per_page = 50
     paginator = EstimatedPaginator
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - the base class calls it so
-        """Ask for the reason below the fields."""
-        form = super().get_form(request, obj, change=change, **kwargs)
-        reason = forms.CharField(
-            max_length=200, label="Reason", help_text="Why, for the log of changes."
-        )
-        return type(form.__name__, (form,), {"reason": reason})
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Show what is edited, then why."""
-        fields = [name for name in super().get_fields(request, obj) if name != "reason"]
-        return [*fields, "reason"] if self.has_change_permission(request, obj) else fields
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False  # noqa: FBT001, FBT002
@@ -131,7 +128,7 @@ class Reasoned(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         """Log the fields that changed, and the reason."""
         said = super().construct_change_message(request, form, formsets, add)
         reason = form.cleaned_data.get("reason", "")
-        return [*said, {"changed": {"name": "reason", "object": reason, "fields": [reason]}}]
+        return [*said, {"changed": {"name": "reason", "object": f"“{reason}”", "fields": ["it"]}}]
 
 
 def register_rest(*rooms: str) -> None:

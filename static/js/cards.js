@@ -95,8 +95,11 @@ const showNumbers = ({ tally, bulk, ...frame }) => {
   const parts = { "[data-tally]": tally, "[data-bulk]": bulk };
   for (const [selector, html] of Object.entries(parts)) {
     const shown = document.querySelector(selector);
-    // Who stands on a link of it keeps the link.
-    if (shown && html !== undefined && !shown.contains(document.activeElement)) shown.innerHTML = html;
+    if (!shown || html === undefined || shown.innerHTML === html) continue;
+    const at = [...shown.querySelectorAll("a")].indexOf(document.activeElement);
+    shown.innerHTML = html;
+    // Who stood on a link stands on the one in its place, or on the page where it is gone.
+    if (at >= 0) (shown.querySelectorAll("a")[at] ?? document.getElementById("main")).focus({ preventScroll: true });
   }
   numbers.show(frame);
 };

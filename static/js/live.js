@@ -93,7 +93,7 @@ const showConnection = () => {
   notice.hidden = !away;
   if (away) {
     document.body.dataset.stale = "";
-    const clock = truth.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const clock = truth.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     notice.querySelector("[data-truth]").textContent = `what was true at ${clock}`;
   } else {
     delete document.body.dataset.stale;

@@ -6,20 +6,21 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from notifications.records import EstimatedPaginator, Reasoned, Records
+from notifications.records import Reasoned, Records, WithReason
 from videogen.accounts.models import ApiKey, User
 
 
+class UserForm(WithReason, UserChangeForm):  # type: ignore[type-arg, misc]  # unfold has no types
+    """A user, and why the record is changed."""
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]  # unfold has no types
-    form = UserChangeForm
+class UserAdmin(Reasoned, DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+    form = UserForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    show_full_result_count = False
-    paginator = EstimatedPaginator
     ordering = ("email",)
     list_display = ("email", "is_active", "is_staff", "joined_at")
     list_filter = ("is_active", "is_staff")
@@ -27,6 +28,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]  #
     fieldsets = (
         (None, {"fields": ("email", "password", "time_zone")}),
         ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        ("For the log", {"fields": ("reason",)}),
     )
     add_fieldsets = ((None, {"fields": ("email", "password1", "password2")}),)
 
@@ -38,7 +40,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]  #
 @admin.register(ApiKey)
 class ApiKeyAdmin(Reasoned):
     list_display = ("prefix", "name", "user", "created_at", "expires_at", "revoked_at")
-    fields = ("prefix", "name", "user", "created_at", "expires_at", "revoked_at")
+    fields = ("prefix", "name", "user", "created_at", "expires_at", "revoked_at", "reason")
     readonly_fields = ("prefix", "name", "user", "created_at")
     list_select_related = ("user",)
 
