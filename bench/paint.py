@@ -7,7 +7,13 @@ from typing import Any, Final
 
 from bench import idle
 
-_PAGES: Final = {"sign-in": "/sign-in", "studio": "/", "history": "/history", "usage": "/usage", "notifications": "/notifications"}
+_PAGES: Final = {
+    "sign-in": "/sign-in",
+    "studio": "/",
+    "history": "/history",
+    "usage": "/usage",
+    "notifications": "/notifications",
+}
 # Shifts are reported by the browser as they happen; this adds them up from the start of the page.
 _WATCH: Final = """
 window.shifted = 0;
@@ -42,7 +48,9 @@ def measure() -> dict[str, float]:
         page.wait_for_url(f"{demo['url']}/")
         state = signed_in.storage_state()
         for name, address in _PAGES.items():
-            found |= _look(browser, demo["url"], state if name != "sign-in" else None, name, address)
+            found |= _look(
+                browser, demo["url"], state if name != "sign-in" else None, name, address
+            )
         browser.close()
     return found
 

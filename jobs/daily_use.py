@@ -109,7 +109,7 @@ def of_limits(account: Account) -> Now:
 
 def _count(owner_id: UUID, wanted: list[date], *, zone: ZoneInfo) -> dict[date, Use]:
     bounds = [days.bounds(day, zone=zone) for day in wanted]
-    values = {
+    values: dict[str, Any] = {
         "owner": owner_id,
         "days": wanted,
         "firsts": [first for first, _ in bounds],

@@ -154,20 +154,18 @@ def sums(owner_id: UUID, wanted: list[date], *, zone: ZoneInfo) -> dict[date, Su
     with connection.cursor() as cursor:
         cursor.execute(_SUMS, _of_days(owner_id, wanted, zone) | {"most": MOST_SUMMED})
         return {
-            day: Sum(count=count, ready=ready, failed=failed, credits=int(credits))
-            for day, count, ready, failed, credits in cursor.fetchall()
+            day: Sum(count=count, ready=ready, failed=failed, credits=int(charged))
+            for day, count, ready, failed, charged in cursor.fetchall()
         }
 
 
 def by_state(owner_id: UUID, *, start: datetime, end: datetime) -> dict[str, int]:
     """Count jobs by what the pages call their state, at most the newest MOST_SUMMED."""
-    values = {"owner": owner_id, "start": start, "end": end, "most": MOST_SUMMED}
+    values: dict[str, Any] = {"owner": owner_id, "start": start, "end": end, "most": MOST_SUMMED}
     with connection.cursor() as cursor:
         cursor.execute(_BY_STATE, values)
         found = dict(cursor.fetchall())
-    return {
-        name: sum(found.get(state, 0) for state in states) for name, states in STATES.items()
-    }
+    return {name: sum(found.get(state, 0) for state in states) for name, states in STATES.items()}
 
 
 def _of_days(owner_id: UUID, wanted: list[date], zone: ZoneInfo) -> dict[str, Any]:

@@ -123,7 +123,11 @@ class Reasoned(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     paginator = EstimatedPaginator
 
     def construct_change_message(
-        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False  # noqa: FBT001, FBT002
+        self,
+        request: HttpRequest,
+        form: Any,
+        formsets: Any,
+        add: bool = False,  # noqa: FBT001, FBT002
     ) -> list[dict[str, Any]]:
         """Log the fields that changed, and the reason."""
         said = super().construct_change_message(request, form, formsets, add)
@@ -147,7 +151,8 @@ def register_rest(*rooms: str) -> None:
         ids = [
             field.attname
             for field in model._meta.concrete_fields
-            if field.name in _LOOKED_UP and isinstance(field, models.UUIDField | models.ForeignKey | models.OneToOneField)
+            if field.name in _LOOKED_UP
+            and isinstance(field, models.UUIDField | models.ForeignKey | models.OneToOneField)
         ]
         page = type(
             f"{model.__name__}Records",

@@ -243,9 +243,9 @@ def _look(row: Mapping[str, Any], state: JobState) -> str:
 
 def _detail(look: str, row: Mapping[str, Any], *, percent: int | None, now: datetime) -> str:
     match look:
-        case "running" if percent is None:
-            return "generating"
         case "running":
+            if percent is None:
+                return "generating"
             left = usual.left(percent=percent, started_at=row["started_at"], now=now)
             return f"{percent}%, {left}" if left else f"{percent}%"
         case "starting":

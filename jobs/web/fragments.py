@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest
-from django.template.loader import render_to_string
+from django.middleware.csrf import get_token
+from django.template.loader import get_template
 
 from jobs import callers, days, late_results
 from jobs.models import Account, Job
@@ -13,8 +14,8 @@ from jobs.web import bulk, cards, tally, usual
 from notifications import centre, feed
 
 # Today's jobs that the studio reads, and those of them that are finished that it shows.
-READ = 200
-FINISHED_SHOWN = 60
+READ = 80
+FINISHED_SHOWN = 24
 LIVE_SHOWN = 300
 
 
@@ -32,9 +33,7 @@ def today(request: HttpRequest) -> list[cards.Card]:
         older = mine.live().newest_first().values(*cards.FIELDS)[: min(live, LIVE_SHOWN)]
         rows += [row for row in older if row["id"] not in seen]
     late, usually = late_results.of_each(rows), usual.of_each(rows)
-    return [
-        cards.of(row, zone=zone, late=late.get(row["id"]), usually=usually) for row in rows
-    ]
+    return [cards.of(row, zone=zone, late=late.get(row["id"]), usually=usually) for row in rows]
 
 
 def today_answer(request: HttpRequest) -> dict[str, Any]:
@@ -46,7 +45,7 @@ def today_answer(request: HttpRequest) -> dict[str, Any]:
         "under_way": "".join(_card(request, card) for card in cards.in_order(found)),
         "finished": "".join(_card(request, card) for card in finished),
         "tally": _tally(request),
-        "bulk": render_to_string("jobs/_bulk.html", {"bulk": bulk.offered(request)}, request),
+        "bulk": _part("jobs/_bulk.html", request, bulk=bulk.offered(request)),
         "credits": _credits(request),
         "unread": centre.unread(callers.of(request).owner_id),
         "feed_head": head,
@@ -61,7 +60,7 @@ def card_answer(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
         "version": card.version,
         "card": _card(request, card),
         "tally": _tally(request),
-        "bulk": render_to_string("jobs/_bulk.html", {"bulk": bulk.offered(request)}, request),
+        "bulk": _part("jobs/_bulk.html", request, bulk=bulk.offered(request)),
         "credits": _credits(request),
         "unread": centre.unread(callers.of(request).owner_id),
     }
@@ -95,11 +94,16 @@ def row_of(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
 
 
 def _card(request: HttpRequest, card: cards.Card) -> str:
-    return render_to_string("jobs/_card.html", {"card": card}, request)
+    return _part("jobs/_card.html", request, card=card)
 
 
 def _tally(request: HttpRequest) -> str:
-    return render_to_string("jobs/_tally.html", {"tally": tally.today(request)}, request)
+    return _part("jobs/_tally.html", request, tally=tally.today(request))
+
+
+def _part(name: str, request: HttpRequest, **context: object) -> str:
+    """Render a part without what a page frame needs: that would be read again for every part."""
+    return get_template(name).render({"csrf_token": get_token(request), **context})
 
 
 def _live_count(owner_id: UUID) -> int:

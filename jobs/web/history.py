@@ -119,7 +119,9 @@ def page(request: HttpRequest) -> HttpResponse:
 
 def row(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Render one line of the list, for a page that is open. Raises Http404."""
-    found = _days(request, [job_id], before=None, today=days.day("today", zone=callers.of(request).zone))
+    found = _days(
+        request, [job_id], before=None, today=days.day("today", zone=callers.of(request).zone)
+    )
     if not found:
         raise Http404
     return render(request, "jobs/_history_row.html", {"card": found[0].rows[0]})
@@ -128,7 +130,11 @@ def row(request: HttpRequest, job_id: UUID) -> HttpResponse:
 def _wanted(request: HttpRequest, *, today: date) -> Wanted:
     asked = request.GET
     day = days.day(asked["day"], zone=callers.of(request).zone) if asked.get("day") else None
-    month = days.day(f"{asked['month'][:7]}-01", zone=callers.of(request).zone) if asked.get("month") else None
+    month = (
+        days.day(f"{asked['month'][:7]}-01", zone=callers.of(request).zone)
+        if asked.get("month")
+        else None
+    )
     return Wanted(
         day=day,
         month=(month or day or today).replace(day=1),
@@ -143,7 +149,9 @@ def _bounds(wanted: Wanted, request: HttpRequest) -> tuple[datetime, datetime]:
     if wanted.day:
         return days.bounds(wanted.day, zone=zone)
     if request.GET.get("month"):
-        return days.bounds(wanted.month, zone=zone)[0], days.bounds(_next(wanted.month), zone=zone)[0]
+        return days.bounds(wanted.month, zone=zone)[0], days.bounds(_next(wanted.month), zone=zone)[
+            0
+        ]
     return _EARLIEST, days.bounds(days.day("today", zone=zone), zone=zone)[1]
 
 
@@ -167,9 +175,7 @@ def _job_id(text: str) -> UUID | None:
         return None
 
 
-def _days(
-    request: HttpRequest, found: list[UUID], *, before: Job | None, today: date
-) -> list[Day]:
+def _days(request: HttpRequest, found: list[UUID], *, before: Job | None, today: date) -> list[Day]:
     caller = callers.of(request)
     read = Job.objects.owned_by(caller.owner_id).filter(id__in=found).newest_first()
     rows = list(read.values(*cards.FIELDS))
@@ -197,13 +203,24 @@ def _frame(request: HttpRequest, wanted: Wanted, *, today: date) -> dict[str, An
     caller = callers.of(request)
     after = _next(wanted.month)
     first = days.bounds(wanted.day or wanted.month, zone=caller.zone)[0]
-    last = days.bounds(wanted.day, zone=caller.zone)[1] if wanted.day else days.bounds(after, zone=caller.zone)[0]
+    last = (
+        days.bounds(wanted.day, zone=caller.zone)[1]
+        if wanted.day
+        else days.bounds(after, zone=caller.zone)[0]
+    )
     states = history.by_state(caller.owner_id, start=first, end=last)
     mine = Job.objects.owned_by(caller.owner_id)
     return {
         "weeks": _weeks(request, wanted, today=today),
-        "weekdays": [("Mo", "Monday"), ("Tu", "Tuesday"), ("We", "Wednesday"), ("Th", "Thursday"),
-                     ("Fr", "Friday"), ("Sa", "Saturday"), ("Su", "Sunday")],
+        "weekdays": [
+            ("Mo", "Monday"),
+            ("Tu", "Tuesday"),
+            ("We", "Wednesday"),
+            ("Th", "Thursday"),
+            ("Fr", "Friday"),
+            ("Sa", "Saturday"),
+            ("Su", "Sunday"),
+        ],
         "earlier": wanted.query(month=f"{wanted.month - timedelta(days=1):%Y-%m}", day=""),
         "earlier_name": f"{wanted.month - timedelta(days=1):%B}",
         "later": wanted.query(month=f"{after:%Y-%m}", day="") if after <= today else "",
@@ -224,7 +241,7 @@ def _frame(request: HttpRequest, wanted: Wanted, *, today: date) -> dict[str, An
 
 
 def _models(mine: Any) -> set[str]:
-    newest = mine.newest_first().values_list("model", flat=True)[: history.MOST_OF_A_DAY]
+    newest = mine.newest_first().values_list("model", flat=True)[: history.PAGE * 4]
     return set(newest)
 
 

@@ -84,7 +84,9 @@ def draw(
     lanes = [waiting, *list(tries.values())[-_MOST_TRIES:]]
     lanes = [lane for lane in lanes if lane.spans]
     said = ", ".join(
-        f"{word} {duration(length)}" for word, length in spent.items() if length >= timedelta(seconds=1)
+        f"{word} {duration(length)}"
+        for word, length in spent.items()
+        if length >= timedelta(seconds=1)
     )
     end = "Ready" if moves[-1].to_state == JobState.SUCCEEDED else "the end" if ended else "now"
     summary = f"{duration(last - first)} from Generate to {end}."

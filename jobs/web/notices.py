@@ -87,15 +87,19 @@ def _notices(found: Sequence[Notification], *, caller: callers.Caller) -> list[N
         for row in Job.objects.owned_by(caller.owner_id)
         .filter(id__in={notice.subject_id for notice in found})
         .values(
-            "id", "prompt", "credits_charged", "error_message", "created_at", "finished_at", "attempt"
+            "id",
+            "prompt",
+            "credits_charged",
+            "error_message",
+            "created_at",
+            "finished_at",
+            "attempt",
         )
     }
     return [_notice(one, jobs.get(one.subject_id), caller=caller) for one in found]
 
 
-def _notice(
-    one: Notification, job: Mapping[str, Any] | None, *, caller: callers.Caller
-) -> Notice:
+def _notice(one: Notification, job: Mapping[str, Any] | None, *, caller: callers.Caller) -> Notice:
     look, text = _OF_EVENT.get(one.name, ("info", one.name.replace(".", ": ").replace("_", " ")))
     return Notice(
         id=one.pk,

@@ -79,7 +79,9 @@ def tell(
         )
     for told in told_at:
         text = "In the app. Each video tells you once."
-        beats.append(Beat(at=told.astimezone(zone), look="bell", word="Told you", text=text, took=""))
+        beats.append(
+            Beat(at=told.astimezone(zone), look="bell", word="Told you", text=text, took="")
+        )
     if late_at:
         text = "The GPU finished it after all. Nothing is charged for it."
         beats.append(

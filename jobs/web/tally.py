@@ -1,6 +1,6 @@
 """How many of today's jobs look how: counted by the database, whatever their number."""
 
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 from django.http import HttpRequest
@@ -47,7 +47,7 @@ def today(request: HttpRequest) -> list[cards.Count]:
     """Count the caller's jobs of today, and older ones that still live, by look."""
     caller = callers.of(request)
     start, end = days.bounds(days.day("today", zone=caller.zone), zone=caller.zone)
-    values = {"owner": caller.owner_id, "start": start, "end": end, "most": _MOST}
+    values: dict[str, Any] = {"owner": caller.owner_id, "start": start, "end": end, "most": _MOST}
     with connection.cursor() as cursor:
         cursor.execute(_TALLY, values)
         return cards.in_tally_order(dict(cursor.fetchall()))

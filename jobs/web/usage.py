@@ -151,7 +151,9 @@ def _plots(shown: list[date], use: dict[date, Use]) -> dict[str, Any]:
     }
 
 
-def _entries(request: HttpRequest, owner_id: UUID, *, before: str) -> tuple[list[Entry], int | None]:
+def _entries(
+    request: HttpRequest, owner_id: UUID, *, before: str
+) -> tuple[list[Entry], int | None]:
     zone = callers.of(request).zone
     rows = LedgerEntry.objects.filter(account_id=owner_id).order_by("-id")
     if before:

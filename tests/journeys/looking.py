@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, WebSocketRoute
+from playwright.sync_api import Browser, Page, ViewportSize, WebSocketRoute
 
 _HERE = Path(__file__).parent
 # Where pictures of the pages are put, to be looked at; git ignores it.
@@ -19,8 +19,8 @@ _RUN_AXE = """async () => {
 }"""
 _SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
-_PHONE = {"width": 390, "height": 844}
-_DESK = {"width": 1280, "height": 900}
+_PHONE: ViewportSize = {"width": 390, "height": 844}
+_DESK: ViewportSize = {"width": 1280, "height": 900}
 VIEWS = {
     "light-desktop": (_DESK, "light"),
     "dark-desktop": (_DESK, "dark"),
@@ -90,9 +90,9 @@ def judge_every_view(page: Page, name: str) -> list[str]:
     found: list[str] = []
     for view, (viewport, theme) in VIEWS.items():
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # a literal of two
-        page.set_viewport_size(viewport)  # type: ignore[arg-type]  # a plain size
+        page.set_viewport_size(viewport)
         found += judge(page, f"{name}-{view}")
-    page.set_viewport_size(_DESK)  # type: ignore[arg-type]  # a plain size
+    page.set_viewport_size(_DESK)
     return found
 
 

@@ -11,6 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 from jobs import history, transitions
 from jobs.ids import JobId
 from jobs.models import Job, Pool, Tier
+from jobs.web import fragments
 from notifications import feed
 from notifications.models import Notification
 from scheduler import dispatch
@@ -76,7 +77,9 @@ def test_the_keyboard_walks_opens_cancels_and_helps(page: Page, owner: Person) -
 
     ended.locator(".prompt a").focus()
     page.keyboard.press("r")
-    expect(page.locator('[data-list="under-way"] [data-job]', has_text="Second in line")).to_be_visible()
+    expect(
+        page.locator('[data-list="under-way"] [data-job]', has_text="Second in line")
+    ).to_be_visible()
     page.get_by_role("link", name="First in line").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="First in line")).to_be_visible()
@@ -96,7 +99,9 @@ def test_the_history_is_filtered_by_its_address_and_loads_as_one_scrolls(
     Pool.objects.update(slots=0)
     for number in range(12):
         job_id = queued(owner, f"Shot number {number:02}")
-        Job.objects.filter(id=job_id).update(created_at=F("created_at") - timedelta(hours=5 * number))
+        Job.objects.filter(id=job_id).update(
+            created_at=F("created_at") - timedelta(hours=5 * number)
+        )
     transitions.cancel(job_id, owner_id=owner.id)
     rows = page.locator("[data-ledger] [data-job]")
 
@@ -104,13 +109,17 @@ def test_the_history_is_filtered_by_its_address_and_loads_as_one_scrolls(
     page.mouse.wheel(0, 5_000)
     expect(rows).to_have_count(12)
     prompts = rows.locator(".prompt").all_inner_texts()
-    assert [text.strip() for text in prompts] == [f"Shot number {number:02}" for number in range(12)]
+    assert [text.strip() for text in prompts] == [
+        f"Shot number {number:02}" for number in range(12)
+    ]
     headings = page.locator(".day h2").all_inner_texts()
     assert len(headings) == len(set(headings))
 
     page.get_by_label("Cancelled").check()
     page.get_by_role("button", name="Apply").click()
-    expect(page).to_have_url("**/history?q=&state=cancelled&model=".replace("**", page.url.split("/history")[0]))
+    expect(page).to_have_url(
+        "**/history?q=&state=cancelled&model=".replace("**", page.url.split("/history")[0])
+    )
     expect(rows).to_have_count(1)
     page.reload()
     expect(rows).to_have_count(1)
@@ -219,7 +228,7 @@ def test_a_page_left_open_offline_says_since_when_and_catches_up_with_two_hundre
     expect(page.locator('[data-list="under-way"] [data-job]')).to_have_count(0)
     shown = page.locator('[data-list="finished"] [data-job]')
     ids = shown.evaluate_all("cards => cards.map(card => card.dataset.job)")
-    assert len(ids) == len(set(ids)) == 60
+    assert len(ids) == len(set(ids)) == fragments.FINISHED_SHOWN
     expect(page.locator("[data-tally]")).to_contain_text("200 ready")
     expect(page.locator(".toast")).to_have_count(1)
 

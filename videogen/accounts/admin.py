@@ -12,12 +12,12 @@ from notifications.records import Reasoned, Records, WithReason
 from videogen.accounts.models import ApiKey, User
 
 
-class UserForm(WithReason, UserChangeForm):  # type: ignore[type-arg, misc]  # unfold has no types
+class UserForm(WithReason, UserChangeForm):  # type: ignore[misc]  # unfold has no types
     """A user, and why the record is changed."""
 
 
 @admin.register(User)
-class UserAdmin(Reasoned, DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+class UserAdmin(Reasoned, DjangoUserAdmin):  # type: ignore[type-arg, misc]  # the two bases agree at run time
     form = UserForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
