@@ -75,7 +75,8 @@ def reader(
     browser: Browser, *, url: str, session: dict[str, str] | None, **more: Any
 ) -> Iterator[Page]:
     """Open a page for a reader; `session` is the cookie of who has signed in."""
-    context = browser.new_context(base_url=url, viewport=_DESK, **more)
+    # Without motion: colours on their way from one theme to the other are nobody's.
+    context = browser.new_context(base_url=url, viewport=_DESK, reduced_motion="reduce", **more)
     if session:
         context.add_cookies([{"url": url, **session}])  # type: ignore[typeddict-item]  # a plain cookie
     page = context.new_page()
