@@ -194,6 +194,10 @@ class LateResultAdmin(Records):
 class TierAdmin(Reasoned):
     list_display = ("name", "weight", "running_limit", "queued_limit", "monthly_credits", "rank")
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Plans are what history and accounts hang on."""
+        return False
+
 
 _POOL_FIELDS = (
     "name", "driver", "profile", "url", "slots", "state", "model_names", "seconds", "sizes",

@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from csp.constants import NONCE
+from django.templatetags.static import static
 
 from videogen import env
 
@@ -220,6 +221,9 @@ UNFOLD = {
     "SITE_SUBHEADER": "Records",
     "SITE_URL": "/",
     "SITE_SYMBOL": "movie",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("img/favicon.svg")}
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",

@@ -92,5 +92,5 @@ const again = () => {
   soon = setTimeout(drawAll, 150);
 };
 new ResizeObserver(again).observe(document.querySelector("[data-plot]"));
-new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
