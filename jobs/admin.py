@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
-from jobs import ledger, pool_checks, pools, transitions
+from jobs import kinds, ledger, pool_checks, pools, transitions
 from jobs.backends import registry
 from jobs.errors import CancelFeeChanged, InvalidField, TransitionRefused
 from jobs.ids import JobId
@@ -197,6 +197,11 @@ class TierAdmin(Reasoned):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Plans are what history and accounts hang on."""
         return False
+
+    def save_model(self, request: HttpRequest, obj: Tier, form: Any, change: Any) -> None:
+        """Save it, with the lines of a new tier."""
+        super().save_model(request, obj, form, change)
+        kinds.add_lines()
 
 
 _POOL_FIELDS = (

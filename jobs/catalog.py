@@ -1,14 +1,13 @@
 """Which models are offered, and how: read from the pools, kept for a moment in each process."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
+from jobs import kinds
 from jobs.errors import InvalidField
 from jobs.models import Pool
-
-Value = TypeVar("Value", int, str)
 
 # How long a process may offer what pools no longer have, seconds.
 _FRESH_FOR: Final = 2.0
@@ -16,14 +15,20 @@ _FRESH_FOR: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One model: the lengths (seconds) and sizes (WIDTHxHEIGHT) that all its pools can make."""
+    """One model: the lengths (seconds) and sizes (WIDTHxHEIGHT) that some pool of it can make."""
 
     model: str
     seconds: tuple[int, ...]
     sizes: tuple[str, ...]
+    # The kind of jobs of each length and size that can be had together.
+    kinds: Mapping[tuple[int, str], str]
     credits_per_second: int
     # Estimated GPU-seconds for one second of 854x480 video.
     speed: float
+
+    def sizes_at(self, seconds: int) -> tuple[str, ...]:
+        """Give the sizes that can be had at a length."""
+        return tuple(size for size in self.sizes if (seconds, size) in self.kinds)
 
 
 _cache: tuple[float, dict[str, Offer]] = (float("-inf"), {})
@@ -49,27 +54,25 @@ def offer(model: str) -> Offer:
 
 
 def _read() -> dict[str, Offer]:
+    pools = list(Pool.objects.order_by("name"))
     gathered: dict[str, list[Pool]] = {}
-    for pool in Pool.objects.order_by("name"):
+    for pool in pools:
         for model in pool.model_names:
             gathered.setdefault(model, []).append(pool)
+    offered: dict[str, dict[tuple[int, str], str]] = {model: {} for model in gathered}
+    for (model, seconds, size), names in kinds.makers(pools).items():
+        offered[model][seconds, size] = kinds.name_of(names)
     return {
         model: Offer(
             model=model,
-            # What every pool of the model can make: a job may be granted a slot of any of them.
-            seconds=tuple(sorted(common(pool.seconds for pool in pools))),
-            sizes=tuple(common(pool.sizes for pool in pools)),
-            credits_per_second=max(pool.credits_per_second for pool in pools),
-            speed=min(pool.declared_speed for pool in pools),
+            seconds=tuple(sorted({length for pool in makers for length in pool.seconds})),
+            sizes=tuple(dict.fromkeys(size for pool in makers for size in pool.sizes)),
+            kinds=offered[model],
+            credits_per_second=max(pool.credits_per_second for pool in makers),
+            speed=min(pool.declared_speed for pool in makers),
         )
-        for model, pools in gathered.items()
+        for model, makers in gathered.items()
     }
-
-
-def common(offered: Iterable[Sequence[Value]]) -> list[Value]:
-    """Give what all offer, in the order of the first."""
-    first, *others = offered
-    return [one for one in dict.fromkeys(first) if all(one in other for other in others)]
 
 
 def forget() -> None:

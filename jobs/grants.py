@@ -25,8 +25,9 @@ with wanted as (
     returning job.id, job.owner_id, job.tier_id, job.attempt, job.version,
         taken.pool_id, taken.slot, taken.line_id, taken.cost
 ), leased as (
-    insert into lease (job_id, attempt, pool_id, slot, owner_id, line_id, estimate, expires_at, worker)
-    select id, attempt, pool_id, slot, owner_id, line_id, cost,
+    insert into lease
+        (job_id, attempt, pool_id, slot, owner_id, line_id, estimate, granted_at, expires_at, worker)
+    select id, attempt, pool_id, slot, owner_id, line_id, cost, now(),
         now() + make_interval(secs => %(lease)s), ''
     from moved
 ), tried as (

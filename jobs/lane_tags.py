@@ -9,6 +9,19 @@ from typing import Final
 
 # A refund leaves a tag at most so many GPU-seconds behind its line: nobody saves up more than that.
 LARGEST_REFUND: Final = 600.0
+# A head that waited for so much of its tier's bound is overdue. Simulated at ten times the load with half the
+# capacity, 0.6 missed four of ten promises, 0.4 one of sixteen.
+OVERDUE_FROM: Final = 0.4
+# A lane that its owner's limit held back must have waited for others for this part of that time: most of
+# the wait was its own doing.
+_HELD_COUNTS: Final = 0.4
+# Of its tier's bound, so much of a wait at the owner's limit does not count.
+OWN_DOING: Final = (1 - _HELD_COUNTS) * OVERDUE_FROM
+
+
+def counts_from(*, held_until: float, bound: float | None) -> float:
+    """Give from when waiting counts in a lane that its owner's limit held back until a moment."""
+    return held_until - OWN_DOING * (bound or 0.0)
 
 
 def opened(*, tag: float | None, is_empty: bool, virtual_time: float) -> float:

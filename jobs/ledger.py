@@ -5,6 +5,7 @@ creates or ends a job, so that money and state change together or not at all. Ea
 legs that sum to zero: the owner's balance, what live jobs hold, the house.
 """
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -55,7 +56,8 @@ with this as (
 ), due as materialized (
     select a.owner_id, t.name, t.monthly_credits, this.month
     from this cross join account a join tier t on t.name = a.tier_id
-    where a.granted_month < this.month and (%(owner)s::uuid is null or a.owner_id = %(owner)s)
+    where a.granted_month < this.month
+        and (%(owners)s::uuid[] is null or a.owner_id = any(%(owners)s))
     order by a.granted_month, a.owner_id limit %(limit)s
     for no key update of a skip locked
 ), entry as (
@@ -86,8 +88,12 @@ def grant(owner_id: UUID, *, amount: int, reason: str, reference: str) -> bool:
         return bool(cursor.rowcount == 1)
 
 
-def grant_months(*, limit: int, owner_id: UUID | None = None) -> int:
-    """Give this month's credits to accounts that lack them, at most `limit`; say how many there were."""
+def grant_months(owner_ids: Sequence[UUID] | None = None, *, limit: int) -> int:
+    """Give this month's credits to accounts that lack them, at most `limit`; say how many there were.
+
+    `owner_ids` names the accounts; None means any.
+    """
+    owners = None if owner_ids is None else list(owner_ids)
     with connection.cursor() as cursor:
-        cursor.execute(_GRANT_MONTHS, {"owner": owner_id, "limit": limit})
+        cursor.execute(_GRANT_MONTHS, {"owners": owners, "limit": limit})
         return int(cursor.rowcount)

@@ -9,6 +9,7 @@ from typing import Final
 
 from django.db import connection
 
+from jobs import lanes
 from jobs.errors import JobMissing
 from jobs.ids import JobId
 from jobs.models import Job
@@ -24,7 +25,19 @@ with owner as materialized (
 )
 select (select owner_id from owner), (select count(*) from lanes)
 """
-_LEAVE_LINE: Final = "delete from backlog where job_id = %s"
+_LEAVE_LINE: Final = f"""
+with gone as (
+    delete from backlog where job_id = %s returning job_id, owner_id, line_id, cost
+)
+update lane set state = case when head.job_id is null then 0 else lane.state end,
+    {lanes.LEFT.format(work="gone.cost")}
+from gone left join lateral (
+    select job_id, cost, since from backlog b
+    where b.owner_id = gone.owner_id and b.line_id = gone.line_id and b.job_id <> gone.job_id
+    order by b.job_id limit 1
+) head on true
+where lane.owner_id = gone.owner_id and lane.line_id = gone.line_id
+"""
 
 
 def owner(job_id: JobId) -> None:

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs import catalog, sealing, seeds
+from jobs import catalog, kinds, sealing, seeds
 from jobs.backends import registry
 from jobs.errors import InvalidField
 from jobs.models import Lease, Pool, PoolChange, PoolState
@@ -23,11 +23,13 @@ _LOGGED: Final = (
 )  # fmt: skip
 _SIZE: Final = re.compile(r"[1-9]\d{1,3}x[1-9]\d{1,3}")
 _LARGEST: Final = 10_000
+# Each combination of model, length and size is a row.
+_MOST_WISHES: Final = 2_000
 _SECRETS: Final = {"key": "sealed_key", "webhook_secret": "sealed_webhook_secret"}
 
 
 def put(name: str, settings: Mapping[str, Any], *, actor: str, reason: str = "") -> bool:
-    """Add or update a pool, with the lines of its models; say whether it is new.
+    """Add or update a pool, with the kinds that it can make; say whether it is new.
 
     `settings` are fields of its row; `key` and `webhook_secret` are sealed. Raises InvalidField.
     """
@@ -42,7 +44,7 @@ def put(name: str, settings: Mapping[str, Any], *, actor: str, reason: str = "")
         check(pool)
         pool.save()
         seeds.add_tiers()
-        seeds.add_lines(pool)
+        kinds.settle()
         _log(pool, before, actor=actor, reason=reason, secrets=changed)
     catalog.forget()
     return is_new
@@ -58,6 +60,7 @@ def change(name: str, *, actor: str, reason: str, **settings: Any) -> None:
             pool.state_reason, pool.state_since = reason, Now()
         check(pool)
         pool.save()
+        kinds.settle()
         _log(pool, before, actor=actor, reason=reason, secrets=secrets)
     catalog.forget()
 
@@ -74,6 +77,7 @@ def remove(name: str, *, actor: str, reason: str = "") -> int:
             _log(pool, before, actor=actor, reason=reason, secrets=[])
         else:
             pool.delete()
+            kinds.settle()
             PoolChange.objects.create(
                 pool=name, actor=actor, reason=reason, changed={"removed": [before, None]}
             )
@@ -108,7 +112,6 @@ def check(pool: Pool) -> None:
     if not registry.backend(pool.driver).capabilities.runs_in_worker and not pool.url:
         raise InvalidField("url", f"{pool.driver} needs the address of its server.")
     _check_offer(pool)
-    _check_beside_others(pool)
     try:
         pool.clean_fields(exclude=["state_since", "polled_until"])
     except ValidationError as error:
@@ -127,22 +130,17 @@ def _check_offer(pool: Pool) -> None:
             )
     if not pool.seconds or not pool.sizes:
         raise InvalidField("sizes" if pool.seconds else "seconds", "Send at least one.")
+    wishes = len(pool.model_names) * len(pool.seconds) * len(pool.sizes)
+    if wishes > _MOST_WISHES:
+        raise InvalidField(
+            "seconds",
+            f"These models, lengths and sizes make {wishes:,} combinations."
+            f" At most {_MOST_WISHES:,} are possible: name fewer lengths or sizes.",
+        )
     for field in ("declared_speed", "polls_per_second"):
         value = getattr(pool, field)
         if not (isinstance(value, int | float) and 0 < value <= _LARGEST):
             raise InvalidField(field, f"Send a number above 0, at most {_LARGEST:,}.")
-
-
-def _check_beside_others(pool: Pool) -> None:
-    """Refuse a pool that has nothing in common with another one of the same model."""
-    others = Pool.objects.exclude(name=pool.name).filter(model_names__overlap=pool.model_names)
-    for other in others:
-        for field in ("seconds", "sizes"):
-            if not catalog.common((getattr(pool, field), getattr(other, field))):
-                raise InvalidField(
-                    field,
-                    f"The pool {other.name} has the same model with none of these. Share at least one.",
-                )
 
 
 def _values(pool: Pool) -> dict[str, Any]:

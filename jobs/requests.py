@@ -20,7 +20,7 @@ _FIELDS: Final = frozenset(
     {"prompt", "model", "seconds", "size", "seed", "start_within", "finish_within"}
 )
 _SIZE_FACTOR: Final = 854 * 480
-DEFAULT_SECONDS: Final = 4
+_DEFAULT_SECONDS: Final = 4
 # A deadline is at least this and at most a week ahead, seconds.
 SHORTEST_DEADLINE: Final = 10
 LONGEST_DEADLINE: Final = 7 * 86_400
@@ -40,6 +40,8 @@ class VideoRequest:
     finish_within: int | None = None
     credits: int
     estimate: float
+    # The line of its tier in which it waits is the one of this kind.
+    kind: str
 
     def fields(self) -> dict[str, Any]:
         """Give what the caller asked for, as `read` takes it."""
@@ -63,7 +65,7 @@ def read(data: Mapping[str, Any]) -> VideoRequest:
     seconds = size = None
     if offer is not None:
         seconds = _checked(faults, _seconds, data.get("seconds"), offer)
-        size = _checked(faults, _size, data.get("size"), offer)
+        size = _checked(faults, _size, data.get("size"), offer, seconds)
     if faults or prompt is None or offer is None or seconds is None or size is None:
         raise InvalidFields(faults)
     width, height = sides(size)
@@ -82,11 +84,12 @@ def read(data: Mapping[str, Any]) -> VideoRequest:
             credits_per_second=offer.credits_per_second,
         ),
         estimate=offer.speed * seconds * width * height / _SIZE_FACTOR,
+        kind=offer.kinds[seconds, size],
     )
 
 
 def of_job(job: Job) -> VideoRequest:
-    """Give the request that made a job, at the price and estimate of its day."""
+    """Give the request that made a job, at the price and estimate of its day; of no kind."""
     return VideoRequest(
         prompt=job.prompt,
         model=job.model,
@@ -97,6 +100,7 @@ def of_job(job: Job) -> VideoRequest:
         finish_within=_after(job, job.finish_by),
         credits=job.credits_reserved,
         estimate=job.estimate,
+        kind="",
     )
 
 
@@ -110,6 +114,11 @@ class InvalidFields(Exception):
     def __init__(self, faults: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {text}" for name, text in faults.items()))
         self.faults = dict(faults)
+
+
+def default_seconds(offer: catalog.Offer) -> int:
+    """Give the length of a video whose caller names none."""
+    return _DEFAULT_SECONDS if _DEFAULT_SECONDS in offer.seconds else offer.seconds[0]
 
 
 def sides(size: str) -> tuple[int, int]:
@@ -161,18 +170,21 @@ def _offer(value: object) -> catalog.Offer:
 def _seconds(value: object, offer: catalog.Offer) -> int:
     allowed = ", ".join(map(str, offer.seconds))
     if value in (None, ""):
-        return DEFAULT_SECONDS if DEFAULT_SECONDS in offer.seconds else offer.seconds[0]
+        return default_seconds(offer)
     number = _whole(value)
     if number is None or number not in offer.seconds:
         raise InvalidField("seconds", f"{offer.model} makes videos of {allowed} seconds.")
     return number
 
 
-def _size(value: object, offer: catalog.Offer) -> str:
+def _size(value: object, offer: catalog.Offer, seconds: int | None) -> str:
+    # No pool may make every size at every length.
+    sizes = offer.sizes if seconds is None else offer.sizes_at(seconds)
     if value in (None, ""):
-        return offer.sizes[0]
-    if not isinstance(value, str) or value not in offer.sizes:
-        raise InvalidField("size", f"{offer.model} makes these sizes: {', '.join(offer.sizes)}.")
+        return sizes[0]
+    if not isinstance(value, str) or value not in sizes:
+        at = "" if len(sizes) == len(offer.sizes) else f" at {seconds} seconds"
+        raise InvalidField("size", f"{offer.model} makes these sizes{at}: {', '.join(sizes)}.")
     return value
 
 

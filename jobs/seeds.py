@@ -2,13 +2,17 @@
 
 from typing import Any, Final
 
-from jobs.models import Line, Pool, Tier
+from django.db import transaction
+
+from jobs import kinds
+from jobs.models import Pool, Tier
 
 TIERS: Final[tuple[dict[str, Any], ...]] = (
     {
         "name": "free",
         "rank": 10,
         "weight": 10,
+        "is_paid": False,
         "running_limit": 2,
         "queued_limit": 10,
         "submissions_per_minute": 20,
@@ -22,6 +26,7 @@ TIERS: Final[tuple[dict[str, Any], ...]] = (
         "name": "pro",
         "rank": 20,
         "weight": 30,
+        "is_paid": True,
         "running_limit": 6,
         "queued_limit": 50,
         "submissions_per_minute": 300,
@@ -35,6 +40,7 @@ TIERS: Final[tuple[dict[str, Any], ...]] = (
         "name": "enterprise",
         "rank": 30,
         "weight": 60,
+        "is_paid": True,
         "running_limit": 16,
         "queued_limit": 200,
         "submissions_per_minute": 1200,
@@ -48,6 +54,7 @@ TIERS: Final[tuple[dict[str, Any], ...]] = (
         "name": "internal",
         "rank": 5,
         "weight": 5,
+        "is_paid": False,
         "running_limit": None,
         "queued_limit": None,
         "submissions_per_minute": None,
@@ -56,6 +63,21 @@ TIERS: Final[tuple[dict[str, Any], ...]] = (
         "start_promise_seconds": None,
         "door_bound_seconds": None,
         "monthly_credits": 1_000_000_000,
+    },
+    # Chosen for a submission, not a plan: runs where nothing else waits, within its owner's own limits.
+    {
+        "name": "standby",
+        "rank": 1,
+        "weight": 0,
+        "is_paid": False,
+        "running_limit": None,
+        "queued_limit": 20,
+        "submissions_per_minute": None,
+        "jobs_per_day": None,
+        "gpu_seconds_per_day": None,
+        "start_promise_seconds": None,
+        "door_bound_seconds": None,
+        "monthly_credits": 0,
     },
 )
 
@@ -66,10 +88,11 @@ def add_tiers() -> None:
         Tier.objects.get_or_create(name=values["name"], defaults=values)
 
 
+@transaction.atomic
 def add_preview_pool() -> None:
-    """Create the built-in preview backend's pool, its lines and the tiers, where missing."""
+    """Create the built-in preview backend's pool, its kinds and the tiers, where missing."""
     add_tiers()
-    pool, _ = Pool.objects.get_or_create(
+    Pool.objects.get_or_create(
         name="preview",
         defaults={
             "driver": "preview",
@@ -80,16 +103,4 @@ def add_preview_pool() -> None:
             "credits_per_second": 1,
         },
     )
-    add_lines(pool)
-
-
-def add_lines(pool: Pool) -> None:
-    """Create the lines of every tier for the models of a pool."""
-    Line.objects.bulk_create(
-        [
-            Line(tier=tier, kind=model)
-            for tier in Tier.objects.order_by("rank")
-            for model in pool.model_names
-        ],
-        ignore_conflicts=True,
-    )
+    kinds.settle()

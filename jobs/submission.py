@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg.errors
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from jobs import events, idempotency, ledger, requests
+from jobs import events, idempotency, lanes, ledger, requests
 from jobs.errors import Busy, JobMissing, QuotaExceeded, RetryRefused, StillInProgress
 from jobs.idempotency import Claim
 from jobs.ids import JobId, new_job_id
@@ -54,7 +54,7 @@ with room as materialized (
     select a.owner_id, a.tier_id, line.id as line_id
     from account a
     join tier t on t.name = a.tier_id
-    join line on line.tier_id = a.tier_id and line.kind = %(model)s
+    join line on line.tier_id = a.tier_id and line.kind = %(kind)s
     where a.owner_id = %(owner)s and a.balance >= %(credits)s
         and (t.queued_limit is null or a.live_count < t.queued_limit + /*running*/)
     for no key update of a
@@ -78,15 +78,15 @@ with room as materialized (
     select id, 1, '', 'queued', 0, 'owner' from created
 ), held as ({ledger.RESERVE_ENTRY}
 ), waiting as (
-    insert into backlog (job_id, owner_id, line_id, cost)
-    select %(job)s, owner_id, line_id, %(estimate)s from entered
+    insert into backlog (job_id, owner_id, line_id, cost, since)
+    select %(job)s, owner_id, line_id, %(estimate)s, now() from entered
 ), opened as (
-    insert into lane as l (owner_id, line_id, state, tag)
-    select entered.owner_id, line.id, 1, line.virtual_time
+    insert into lane as l
+        (owner_id, line_id, state, tag, work, head_id, head_cost, head_since)
+    select entered.owner_id, line.id, 1, line.virtual_time,
+        %(estimate)s, %(job)s, %(estimate)s, now()
     from entered join line on line.id = entered.line_id
-    on conflict (owner_id, line_id) do update set
-        state = greatest(l.state, 1),
-        tag = case when l.state = 0 then greatest(l.tag, excluded.tag) else l.tag end
+    on conflict (owner_id, line_id) do update set {lanes.JOINED}
 ), told as (
     {outbox.INSERT}
     select %(event)s, id, owner_id, %(payload)s::jsonb from created
@@ -134,7 +134,7 @@ def submit(
         return Accepted(job_id=earlier.job_id, is_replay=True, seconds_ago=earlier.seconds_ago)
     if has_room:
         raise AssertionError("A submission found room and was neither entered nor a replay.")
-    if ledger.grant_months(limit=1, owner_id=owner_id):
+    if ledger.grant_months([owner_id], limit=1):
         return submit(request, owner_id=owner_id, claim=claim, retry_of=retry_of)
     raise _refusal(request, owner_id=owner_id)
 
@@ -224,6 +224,7 @@ def _execute(
                 "fingerprint": request.fingerprint(),
                 "prompt": request.prompt,
                 "model": request.model,
+                "kind": request.kind,
                 "seconds": request.seconds,
                 "size": request.size,
                 "seed": request.seed,

@@ -21,7 +21,7 @@ from jobs import (
     credit_policy,
     deadlines,
     events,
-    lane_tags,
+    lanes,
     ledger,
     locks,
     recoveries,
@@ -61,7 +61,8 @@ with moved as (
     returning id, owner_id, version, attempt, credits_reserved, credits_charged
 ), freed as (
     delete from lease using moved where lease.job_id = moved.id and %(releases)s
-    returning lease.owner_id, lease.line_id, lease.estimate, lease.granted_at
+    returning lease.owner_id, lease.line_id, lease.pool_id, lease.estimate,
+        extract(epoch from now() - lease.granted_at)::float8 as held
 ), tried as (
     update attempt set
         started_at = case when %(to)s = 'running' then now() else started_at end,
@@ -76,20 +77,7 @@ with moved as (
     select id, version, %(from)s, %(to)s, attempt, %(cause)s from moved
 ), settled as ({ledger.SETTLE_ENTRY}
 ), paid as ({ledger.SETTLE_BALANCE}
-), reopened as (
-    update lane set
-        state = case when lane.state = 2 then 1 else lane.state end,
-        tag = case when lane.line_id = freed.line_id
-            then greatest(
-                lane.tag - freed.estimate
-                    + case when %(owner_pays_time)s
-                        then extract(epoch from now() - freed.granted_at) else 0 end,
-                line.virtual_time - {lane_tags.LARGEST_REFUND})
-            else greatest(lane.tag, line.virtual_time) end
-    from freed, line
-    where lane.owner_id = freed.owner_id and line.id = lane.line_id
-        and (lane.line_id = freed.line_id or lane.state = 2)
-), told as (
+{lanes.FREED}), told as (
     {outbox.INSERT}
     select %(event)s, id, owner_id, %(payload)s::jsonb || jsonb_build_object('version', version)
     from moved

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError as BrokerUnavailable
 
-from jobs import queues
+from jobs import lanes, queues
 from jobs.grants import GRANT
 from scheduler import fairness, snapshot
 from scheduler.metrics import GRANTS
@@ -30,16 +30,21 @@ _RING_AFTER: Final = 3.0
 
 # After the grants: every lane that was read moves its tag, and is ready, at its limit, or empty. The
 # statement starts after the lanes were locked, so it sees what a submit before it added.
-_SETTLE_LANES: Final = """
-update lane set tag = lane.tag + moved.cost,
+_SETTLE_LANES: Final = f"""
+update lane set tag = lane.tag + moved.step,
     state = case
-        when not exists (select 1 from backlog b
-            where b.owner_id = lane.owner_id and b.line_id = lane.line_id) then 0
-        when tier.running_limit is not null and tier.running_limit <=
+        when head.job_id is null then 0
+        when tier.running_limit <=
             (select count(*) from lease where lease.owner_id = lane.owner_id) then 2
-        else 1 end
-from unnest(%s::uuid[], %s::smallint[], %s::float8[]) as moved (owner_id, line_id, cost)
-join line on line.id = moved.line_id join tier on tier.name = line.tier_id
+        else 1 end,
+    {lanes.LEFT.format(work="moved.cost")}
+from unnest(%s::uuid[], %s::smallint[], %s::float8[], %s::float8[])
+    as moved (owner_id, line_id, step, cost)
+join account on account.owner_id = moved.owner_id join tier on tier.name = account.tier_id
+left join lateral (
+    select job_id, cost, since from backlog b
+    where b.owner_id = moved.owner_id and b.line_id = moved.line_id order by job_id limit 1
+) head on true
 where lane.owner_id = moved.owner_id and lane.line_id = moved.line_id
 """
 _ADVANCE_LINES: Final = """
@@ -135,15 +140,22 @@ def _write(grants: Sequence[Grant]) -> list[Doorbell]:
 
 
 def _settle_lanes(found: Snapshot, grants: Sequence[Grant]) -> None:
-    spent = {(head.owner_id, head.line_id): 0.0 for head in found.heads}
+    steps = {(head.owner_id, head.line_id): 0.0 for head in found.heads}
+    costs = dict(steps)
     reached: dict[int, float] = {}
     for grant in grants:
-        spent[grant.owner_id, grant.line_id] += grant.step
+        steps[grant.owner_id, grant.line_id] += grant.step
+        costs[grant.owner_id, grant.line_id] += grant.cost
         reached[grant.line_id] = max(reached.get(grant.line_id, grant.tag), grant.tag)
     with connection.cursor() as cursor:
         cursor.execute(
             _SETTLE_LANES,
-            [[key[0] for key in spent], [key[1] for key in spent], list(spent.values())],
+            [
+                [owner for owner, _ in steps],
+                [line for _, line in steps],
+                list(steps.values()),
+                list(costs.values()),
+            ],
         )
         if reached:
             cursor.execute(_ADVANCE_LINES, [list(reached), list(reached.values())])

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from jobs import breakers
-from jobs.models import Lease, Pool, PoolState
+from jobs.models import Kind, Lease, Pool, PoolState
 from scheduler import capacity
 from scheduler.rows import FreeSlots, Head, Line, Share, Snapshot, Tier, Waiting
 
@@ -51,6 +51,7 @@ def free_slots() -> tuple[list[FreeSlots], Counter[tuple[str, str]]]:
     for pool_id, slot, tier in Lease.objects.values_list("pool_id", "slot", "job__tier_id"):
         used[pool_id].add(slot)
         held[pool_id, tier] += 1
+    kinds = kinds_by_pool()
     free = []
     for pool in Pool.objects.filter(state=PoolState.ACTIVE).exclude(breaker_until__gt=Now()):
         # One at a time shows whether a pool that failed is well again.
@@ -59,7 +60,7 @@ def free_slots() -> tuple[list[FreeSlots], Counter[tuple[str, str]]]:
             capacity.PoolRow(
                 name=pool.name,
                 slots=pool.slots,
-                kinds=frozenset(pool.model_names),
+                kinds=kinds.get(pool.name, frozenset()),
                 used=frozenset(used[pool.name]),
                 is_half_open=is_careful,
             )
@@ -67,6 +68,15 @@ def free_slots() -> tuple[list[FreeSlots], Counter[tuple[str, str]]]:
         if found is not None:
             free.append(found)
     return free, held
+
+
+def kinds_by_pool() -> dict[str, frozenset[str]]:
+    """Give the kinds of jobs that each pool can make."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for kind, pools in Kind.objects.values_list("name", "usable"):
+        for pool in pools:
+            found[pool].add(kind)
+    return {pool: frozenset(names) for pool, names in found.items()}
 
 
 def take(free: list[FreeSlots], held: Counter[tuple[str, str]]) -> Snapshot:

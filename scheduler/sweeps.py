@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from jobs import idempotency, inbox, ledger, orphans, reconcile, transitions
+from jobs import idempotency, inbox, kinds, lanes, ledger, orphans, reconcile, transitions
 from jobs.errors import JobMissing, TransitionRefused
 from scheduler import run_times
 from scheduler.metrics import REPAIRS
@@ -63,33 +63,44 @@ select id from job where finished_at is null and finish_by <= now() and state = 
 order by finish_by limit %s
 """
 _DUE: Final = """
-select job.id, job.owner_id, line.id, job.estimate
-from job join line on line.tier_id = job.tier_id and line.kind = job.model
+select job.id, job.owner_id, line.id
+from job
+left join offering on (offering.model, offering.seconds, offering.size)
+    = (job.model, job.seconds, job.size)
+join line on line.tier_id = job.tier_id and line.kind = coalesce(offering.kind_id, %s)
 where job.state = 'queued' and job.due_at <= now()
 order by job.due_at limit %s
 """
-_OPEN_LANE: Final = """
-insert into lane as l (owner_id, line_id, state, tag)
-select %(owner)s, line.id, 1, line.virtual_time from line where line.id = %(line)s
-on conflict (owner_id, line_id) do update set state = greatest(l.state, 1)
-"""
 # A job that was canceled meanwhile gets no backlog row: its state is checked under its lock.
-_RETURN: Final = """
+_RETURN: Final = f"""
 with due as (
     update job set due_at = null where id = %(job)s and state = 'queued' and due_at <= now()
-    returning id
+    returning id, owner_id, estimate, created_at
+), waiting as (
+    insert into backlog (job_id, owner_id, line_id, cost, since)
+    select id, owner_id, %(line)s, estimate, created_at from due on conflict do nothing
+    returning job_id, owner_id, line_id, cost, since
 )
-insert into backlog (job_id, owner_id, line_id, cost)
-select id, %(owner)s, %(line)s, %(cost)s from due on conflict do nothing
+insert into lane as l (owner_id, line_id, state, tag, work, head_id, head_cost, head_since)
+select w.owner_id, line.id, 1, line.virtual_time, w.cost, w.job_id, w.cost, w.since
+from waiting w join line on line.id = w.line_id
+on conflict (owner_id, line_id) do update set {lanes.JOINED}
 """
-# Lanes that say "nothing waits" or "at the limit" although it is not so.
+# Lanes that say "at the limit" although it is not so: the limit was raised. Those that are being written
+# are left to the next tick.
 _REOPEN: Final = """
-update lane set state = 1 from line, tier
-where line.id = lane.line_id and tier.name = line.tier_id and lane.state <> 1
-    and exists (select 1 from backlog b
-        where b.owner_id = lane.owner_id and b.line_id = lane.line_id)
-    and (tier.running_limit is null or tier.running_limit >
-        (select count(*) from lease where lease.owner_id = lane.owner_id))
+with held_back as materialized (
+    select owner_id, line_id from lane where state = 2
+        and exists (select 1 from account join tier on tier.name = account.tier_id
+            where account.owner_id = lane.owner_id and (tier.running_limit is null
+                or tier.running_limit >
+                    (select count(*) from lease where lease.owner_id = lane.owner_id)))
+    for no key update skip locked
+)
+update lane set state = 1, tag = greatest(lane.tag, line.virtual_time)
+from held_back, line
+where lane.owner_id = held_back.owner_id and lane.line_id = held_back.line_id
+    and line.id = lane.line_id
 """
 # Learned anew from the latest moves, so that no mark of what was read must be kept. A few generations of
 # today do not overrule the many that were learned from before.
@@ -196,23 +207,31 @@ def expire_waiting() -> int:
 
 def return_due_retries() -> int:
     """Put jobs whose next attempt is due back into their line, at their old place."""
-    rows = _rows(_DUE, [_BATCH])
-    for job_id, owner_id, line_id, estimate in rows:
-        values = {"job": job_id, "owner": owner_id, "line": line_id, "cost": estimate}
+    rows = _rows(_DUE, [kinds.NO_POOL, _BATCH])
+    for job_id, owner_id, line_id in rows:
         with transaction.atomic(durable=True), connection.cursor() as cursor:
-            cursor.execute(_OPEN_LANE, values)
-            cursor.execute(_RETURN, values)
+            lanes.lock(owner_id, line_id)
+            cursor.execute(_RETURN, {"job": job_id, "line": line_id})
     return len(rows)
 
 
 def reopen_lanes() -> int:
-    """Open lanes that were left closed although a job of theirs could run."""
+    """Open lanes whose owners may run more than before."""
     with connection.cursor() as cursor:
         cursor.execute(_REOPEN)
-        repaired = _counted("reopen_lanes", int(cursor.rowcount))
-    if repaired:
-        logger.warning("lanes_reopened", extra={"count": repaired})
-    return repaired
+        return int(cursor.rowcount)
+
+
+def mend_lanes() -> int:
+    """Write lanes anew that do not say what waits in them. There should never be one."""
+    rows = _rows(f"{lanes.WRONG} limit %s", [_BATCH])
+    for owner_id, line_id in rows:
+        with transaction.atomic(durable=True):
+            lanes.lock(owner_id, line_id)
+            lanes.mend(owner_id, line_id)
+    if rows:
+        logger.warning("lanes_mended", extra={"count": len(rows)})
+    return _counted("mend_lanes", len(rows))
 
 
 def learn_run_times() -> int:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from celery import shared_task
 
-from jobs import pool_health
-from scheduler import sweeps, ticks
+from jobs import kinds, pool_health
+from scheduler import rekinding, sweeps, ticks
 
 # Seconds between two runs; beat's table reads them.
 RESCUE_EVERY = 2.0
@@ -14,12 +14,15 @@ RETURN_EVERY = 1.0
 EXPIRE_EVERY = 2.0
 QUESTION_EVERY = 5.0
 REOPEN_EVERY = 10.0
+MEND_EVERY = 60.0
 LEARN_EVERY = 60.0
 GRANT_EVERY = 60.0
 FORGET_EVERY = 300.0
 ORPHANS_EVERY = 5.0
 JUDGE_EVERY = 5.0
 CHECK_EVERY = 5.0
+REKIND_EVERY = 2.0
+SETTLE_EVERY = 60.0
 # Each server is asked how it is once in so many seconds.
 _ASKED_EVERY = 10.0
 
@@ -52,8 +55,14 @@ def return_due_retries() -> None:
 
 @shared_task(name="scheduler.reopen_lanes", ignore_result=True)
 def reopen_lanes() -> None:
-    """Open lanes that were left closed."""
+    """Open lanes whose owners may run more than before."""
     _once("reopen_lanes", REOPEN_EVERY, sweeps.reopen_lanes)
+
+
+@shared_task(name="scheduler.mend_lanes", ignore_result=True)
+def mend_lanes() -> None:
+    """Write lanes anew that do not say what waits in them."""
+    _once("mend_lanes", MEND_EVERY, sweeps.mend_lanes)
 
 
 @shared_task(name="scheduler.learn_run_times", ignore_result=True)
@@ -106,6 +115,18 @@ def check_servers() -> None:
     )
 
 
-def _once(name: str, period: float, sweep: Callable[[], int]) -> None:
+@shared_task(name="scheduler.move_on", ignore_result=True)
+def move_on() -> None:
+    """Move waiting jobs to the lines of the pools that can make them now."""
+    _once("move_on", REKIND_EVERY, rekinding.move_on)
+
+
+@shared_task(name="scheduler.settle_kinds", ignore_result=True)
+def settle_kinds() -> None:
+    """Write anew what can be asked for, and who makes it."""
+    _once("settle_kinds", SETTLE_EVERY, kinds.settle)
+
+
+def _once(name: str, period: float, sweep: Callable[[], int | None]) -> None:
     if ticks.claim(name, period=period):
         sweep()

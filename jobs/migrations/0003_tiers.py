@@ -9,7 +9,13 @@ from jobs.seeds import TIERS
 
 def add_tiers(apps: Any, _schema_editor: Any) -> None:
     tier = apps.get_model("jobs", "Tier")
-    tier.objects.bulk_create([tier(**values) for values in TIERS], ignore_conflicts=True)
+    known = {field.name for field in tier._meta.get_fields()}
+    rows = [
+        tier(**{name: value for name, value in values.items() if name in known})
+        for values in TIERS
+        if values["name"] != "standby"
+    ]
+    tier.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 class Migration(migrations.Migration):

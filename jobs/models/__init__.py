@@ -5,11 +5,13 @@ from jobs.models.attempt import Attempt, JobTransition, LearnedBy
 from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.inbox import Orphan, WebhookMessage
 from jobs.models.job import Job
+from jobs.models.kind import Kind, Offering
 from jobs.models.lease import Lease
 from jobs.models.ledger import EntryKind, LedgerEntry
 from jobs.models.line import Backlog, Lane, LaneState, Line
 from jobs.models.pool import Node, Pool, PoolChange, PoolState, RetryBudget, RunTime
 from jobs.models.recovery import Cause, LateResult, Recovery, Truth
+from jobs.models.sharing import PoolFloor, Share, SlotUse, Turn
 from jobs.models.tier import Tier
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "JobTransition",
+    "Kind",
     "Lane",
     "LaneState",
     "LateResult",
@@ -29,14 +32,19 @@ __all__ = [
     "LedgerEntry",
     "Line",
     "Node",
+    "Offering",
     "Orphan",
     "Pool",
     "PoolChange",
+    "PoolFloor",
     "PoolState",
     "Recovery",
     "RetryBudget",
     "RunTime",
+    "Share",
+    "SlotUse",
     "Tier",
     "Truth",
+    "Turn",
     "WebhookMessage",
 ]

@@ -6,6 +6,7 @@ the grant and is corrected at the finish.
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from jobs.models.tier import Tier
 
@@ -16,7 +17,9 @@ class Line(models.Model):
     # Jobs with the same usable pools; today the model's name.
     kind = models.CharField(max_length=64)
     # Virtual time: the largest start tag that was granted, GPU-seconds per weight.
-    virtual_time = models.FloatField(default=0)
+    virtual_time = models.FloatField(default=0, db_default=0)
+    # The last grant went to an overdue head, so the next one goes by tag.
+    was_promoted = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         db_table = "line"
@@ -36,12 +39,22 @@ class LaneState(models.IntegerChoices):
 
 
 class Lane(models.Model):
+    """One owner's place in a line; `jobs/lanes.py` says how its figures follow the backlog."""
+
     pk = models.CompositePrimaryKey("owner_id", "line_id")
     owner_id = models.UUIDField()
     line = models.ForeignKey(Line, on_delete=models.CASCADE, db_index=False)
     state = models.SmallIntegerField(choices=LaneState)
     # Start tag of the lane's next job.
     tag = models.FloatField()
+    # GPU-seconds that wait in it, by estimate.
+    work = models.FloatField(default=0, db_default=0)
+    # Its next job; empty while nothing waits.
+    head_id = models.UUIDField(null=True)
+    head_cost = models.FloatField(null=True)
+    # Since when the next job waits for others; before `counts_from` the owner's own limit held it back.
+    head_since = models.DateTimeField(null=True)
+    counts_from = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "lane"
@@ -49,6 +62,8 @@ class Lane(models.Model):
             models.Index(
                 name="lane_ready", fields=["line", "tag", "owner_id"], condition=Q(state=1)
             ),
+            models.Index(name="lane_by_age", fields=["line", "head_since"], condition=Q(state=1)),
+            models.Index(name="lane_waiting", fields=["line"], condition=Q(state__gt=0)),
         ]
 
 
@@ -59,6 +74,8 @@ class Backlog(models.Model):
     owner_id = models.UUIDField()
     line = models.ForeignKey(Line, on_delete=models.CASCADE, db_index=False)
     cost = models.FloatField()
+    # When it was submitted.
+    since = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "backlog"

@@ -7,6 +7,8 @@ class Tier(models.Model):
     name = models.CharField(primary_key=True, max_length=32)
     # Share of the GPU time while others wait; 0 runs only when nobody else waits.
     weight = models.PositiveSmallIntegerField()
+    # Slots may be kept for paid tiers; unpaid ones give up their place first when there is too little.
+    is_paid = models.BooleanField(default=False, db_default=False)
     # Jobs of one owner that may hold slots at once; empty means no limit.
     running_limit = models.PositiveIntegerField(null=True, blank=True)
     # Jobs of one owner that may wait at once; empty means no limit.

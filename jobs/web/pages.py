@@ -98,7 +98,7 @@ def _catalog() -> dict[str, Any]:
                 "id": offer.model,
                 "label": offer.model.capitalize(),
                 "seconds": offer.seconds,
-                "sizes": offer.sizes,
+                "sizes": {length: offer.sizes_at(length) for length in offer.seconds},
                 # Credits for a second of video, by frame size.
                 "rates": {size: _rate(size, offer) for size in offer.sizes},
             }
@@ -134,9 +134,9 @@ def _defaults() -> dict[str, str]:
     defaults = {"token": secrets.token_urlsafe(16)}
     if offer is None:
         return defaults
-    seconds = requests.DEFAULT_SECONDS if requests.DEFAULT_SECONDS in offer.seconds else 0
+    seconds = requests.default_seconds(offer)
     return defaults | {
         "model": offer.model,
-        "seconds": str(seconds or offer.seconds[0]),
-        "size": offer.sizes[0],
+        "seconds": str(seconds),
+        "size": offer.sizes_at(seconds)[0],
     }

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from jobs import lanes
+
 # Name, the sentence that must be true, the statement that finds the opposite.
 SAFETY: Final[tuple[tuple[str, str, str], ...]] = (
     (
@@ -141,6 +143,11 @@ SAFETY: Final[tuple[tuple[str, str, str], ...]] = (
         where (job.state = 'queued' and job.due_at is null) is distinct from (b.job_id is not null)
             and (job.state = 'queued' or b.job_id is not null)
         """,
+    ),
+    (
+        "lanes_say_what_waits",
+        "A lane's state, work and next job are those of the backlog.",
+        lanes.WRONG,
     ),
     (
         "video_of_the_winner",

@@ -26,16 +26,18 @@ const refuse = (form, text) => {
 
 const price = (offer, form) => Number(form.elements.seconds.value) * offer.rates[form.elements.size.value];
 
+const allow = (select, values) => {
+  for (const option of select.options) option.hidden = option.disabled = !values.includes(option.value);
+  if (!values.includes(select.value)) [select.value] = values;
+};
+
 const quote = (form, catalog) => {
   const offer = catalog.models.find((model) => model.id === form.elements.model.value);
   const shown = form.querySelector("[data-quote]");
   shown.hidden = !offer;
   if (!offer) return;
-  for (const [name, allowed] of [["seconds", offer.seconds.map(String)], ["size", offer.sizes]]) {
-    const select = form.elements[name];
-    for (const option of select.options) option.hidden = option.disabled = !allowed.includes(option.value);
-    if (!allowed.includes(select.value)) [select.value] = allowed;
-  }
+  allow(form.elements.seconds, offer.seconds.map(String));
+  allow(form.elements.size, offer.sizes[form.elements.seconds.value]);
   shown.querySelector("[data-cost]").textContent = `${price(offer, form).toLocaleString("en")} credits`;
 };
 

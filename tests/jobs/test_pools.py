@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from jobs import catalog, pool_checks, pools, sealing, transitions
+from jobs import pool_checks, pools, sealing, transitions
 from jobs.backends.backend import BackendError, Cancellation, Failed, Finished
 from jobs.errors import InvalidField
 from jobs.failures import FailureKind
@@ -66,6 +66,7 @@ def test_every_change_says_who_made_it_and_why() -> None:
         ({"sizes": []}, "sizes"),
         ({"declared_speed": -1.0}, "declared_speed"),
         ({"polls_per_second": 0.0}, "polls_per_second"),
+        ({"seconds": list(range(1, 502))}, "seconds"),
     ],
 )
 def test_a_pool_that_cannot_work_is_refused_by_its_field(
@@ -77,19 +78,6 @@ def test_a_pool_that_cannot_work_is_refused_by_its_field(
 
     assert refused.value.field == field
     assert not PoolChange.objects.exists()
-
-
-def test_pools_of_one_model_offer_what_all_of_them_make() -> None:
-    ann()
-    other = {"driver": "preview", "slots": 1, "model_names": ["preview"], "sizes": ["1280x720"]}
-
-    pools.put("second", {**other, "seconds": [4, 5]}, actor="me")
-    with pytest.raises(InvalidField) as refused:
-        pools.put("third", {**other, "seconds": [7]}, actor="me")
-
-    offer = catalog.offer("preview")
-    assert (offer.seconds, offer.sizes) == ((4,), ("1280x720",))
-    assert refused.value.field == "seconds"
 
 
 def test_a_pool_that_works_drains_before_it_goes() -> None:

@@ -97,7 +97,10 @@ def test_a_canceled_queue_leaves_no_debt() -> None:
 
     queued(owner)
 
-    assert Lane.objects.get(owner_id=owner.id).tag == Line.objects.get(tier="pro").virtual_time
+    assert (
+        Lane.objects.get(owner_id=owner.id).tag
+        == Line.objects.get(tier="pro", kind="preview").virtual_time
+    )
 
 
 def test_two_dispatchers_cannot_give_the_same_slot() -> None:
@@ -136,11 +139,23 @@ def test_a_granted_attempt_that_nobody_took_is_rung_again() -> None:
     assert dispatch.untaken() == granted
 
 
-def test_a_lane_that_was_left_closed_is_reopened() -> None:
+def test_a_lane_that_was_left_closed_is_mended() -> None:
     queued(ann())
-    Lane.objects.update(state=LaneState.EMPTY)
+    Lane.objects.update(state=LaneState.EMPTY, work=7, head_cost=None)
 
-    assert sweeps.reopen_lanes() == 1
+    assert (sweeps.mend_lanes(), sweeps.mend_lanes()) == (1, 0)
+    assert len(dispatch.grant_free_slots()) == 1
+
+
+def test_a_raised_limit_opens_the_lane_again() -> None:
+    owner = bob()
+    Pool.objects.update(slots=4)
+    for _ in range(4):
+        queued(owner)
+    dispatch.grant_free_slots()
+    Tier.objects.update(running_limit=3)
+
+    assert (sweeps.reopen_lanes(), sweeps.reopen_lanes()) == (1, 0)
     assert len(dispatch.grant_free_slots()) == 1
 
 

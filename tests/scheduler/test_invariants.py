@@ -36,6 +36,7 @@ CORRUPTIONS = {
     "lease_iff_holding": "delete from lease",
     "attempts_counted": "delete from attempt",
     "one_place_in_line": "delete from backlog",
+    "lanes_say_what_waits": "update lane set work = work + 1",
     "video_of_the_winner": "update attempt set outcome = 'backend_error'"
     " where outcome = 'succeeded'",
     "event_of_every_move": "delete from outbox_event where name = 'job.succeeded'",

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
@@ -37,11 +38,24 @@ def new_secret() -> str:
 def create(user: User, *, name: str, secret: str | None = None) -> str:
     """Store a key's digest and give the key, which nobody can read again."""
     secret = secret or new_secret()
+    row = _row(user, secret, name=name)
     ApiKey.objects.get_or_create(
-        digest=_digest(secret),
-        defaults={"user": user, "name": name, "prefix": secret[: len(_PREFIX) + 8]},
+        digest=row.digest, defaults={"user": user, "name": name, "prefix": row.prefix}
     )
     return secret
+
+
+def create_many(users: Sequence[User], *, name: str) -> list[str]:
+    """Make a key for each user, in one statement."""
+    made = [new_secret() for _ in users]
+    ApiKey.objects.bulk_create(
+        [_row(user, secret, name=name) for user, secret in zip(users, made, strict=True)]
+    )
+    return made
+
+
+def _row(user: User, secret: str, *, name: str) -> ApiKey:
+    return ApiKey(user=user, name=name, prefix=secret[: len(_PREFIX) + 8], digest=_digest(secret))
 
 
 def derived_secret(*, salt: str, secret_key: str) -> str:
