@@ -17,6 +17,8 @@ from bench import (
     idle,
     in_flight,
     moves,
+    pages,
+    paint,
     relay,
     stuck,
 )
@@ -30,11 +32,13 @@ _BENCHMARKS = {
     "idle": idle.measure,
     "in_flight": in_flight.measure,
     "moves": moves.measure,
+    "pages": pages.measure,
+    "paint": paint.measure,
     "relay": relay.measure,
     "stuck": stuck.measure,
 }
 # Those that measure the running stack; the others bring servers of their own.
-_ON_THE_STACK = {"following", "idle"}
+_ON_THE_STACK = {"following", "idle", "paint"}
 
 
 def main() -> int:

@@ -5,15 +5,14 @@ from uuid import UUID, uuid4
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 
-from jobs import accounts, kinds, ledger, pool_checks, pools
-from jobs.backends import registry
-from jobs.errors import InvalidField
+from jobs import accounts, kinds, ledger, pool_admin, transitions
+from jobs.errors import CancelFeeChanged, TransitionRefused
+from jobs.ids import JobId
 from jobs.models import (
     Account,
     Attempt,
@@ -21,58 +20,63 @@ from jobs.models import (
     JobTransition,
     LateResult,
     LedgerEntry,
-    Orphan,
-    Pool,
-    PoolChange,
-    PoolState,
     Recovery,
     Tier,
-    WebhookMessage,
 )
+from notifications.records import Reasoned, ReasonForm, Records
+
+__all__ = ["pool_admin"]
 
 # The largest gift in one go, credits: a slip of the keyboard must not print money.
 _LARGEST_GRANT = 1_000_000
 
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Rows that only the domain may write; lists without an exact count."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Job)
-class JobAdmin(ReadOnly):
+class JobAdmin(Records):
     list_display = ("id", "state", "tier", "model", "attempt", "pool", "created_at", "finished_at")
     list_filter = ("state", "tier", "pool")
-    search_fields = ("=id", "=owner__email", "=idempotency_key")
+    search_ids = ("id", "owner_id")
+    search_owner = "owner_id"
     list_select_related = ("tier", "pool")
+    actions = ("cancel",)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Cancelling is for those who may change jobs, though no field can be edited."""
+        return bool(request.user.has_perm("jobs.change_job"))
+
+    @admin.action(description="Cancel, where it is free for the owner", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: Any) -> None:
+        """Cancel the chosen jobs as their owners could, with a reason, each logged."""
+        reason = self.reason_of(request)
+        if not reason:
+            return
+        canceled = 0
+        for job in queryset.select_related(None).only("id", "owner_id")[: self.list_per_page]:
+            try:
+                transitions.cancel(JobId(job.id), owner_id=job.owner_id, agreed_fee=0)
+            except (TransitionRefused, CancelFeeChanged) as refusal:
+                messages.warning(request, f"{job.id}: {refusal}")
+            else:
+                canceled += 1
+                self.log_change(request, job, f"Cancelled: {reason}")
+        messages.success(request, f"{canceled:,} cancelled, at no cost to their owners.")
 
 
 @admin.register(Attempt)
-class AttemptAdmin(ReadOnly):
+class AttemptAdmin(Records):
     list_display = ("job_id", "number", "pool", "worker", "granted_at", "ended_at", "outcome")
-    list_filter = ("pool", "outcome")
-    search_fields = ("=job__id",)
+    search_ids = ("job_id",)
+    search_exact = ("backend_job_id",)
 
 
 @admin.register(JobTransition)
-class JobTransitionAdmin(ReadOnly):
+class JobTransitionAdmin(Records):
     list_display = ("job_id", "version", "from_state", "to_state", "attempt", "cause", "at")
-    search_fields = ("=job__id",)
+    search_ids = ("job_id",)
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReadOnly):
+class LedgerEntryAdmin(Records):
     list_display = (
         "account_id",
         "job_id",
@@ -84,10 +88,11 @@ class LedgerEntryAdmin(ReadOnly):
         "recorded_at",
     )
     list_filter = ("kind",)
-    search_fields = ("=account__email", "=job_id")
+    search_ids = ("job_id", "account_id")
+    search_owner = "account_id"
 
 
-class TierChoice(ActionForm):
+class TierChoice(ReasonForm):
     """The tier that chosen accounts are moved to."""
 
     tier = forms.ModelChoiceField(
@@ -96,10 +101,11 @@ class TierChoice(ActionForm):
 
 
 @admin.register(Account)
-class AccountAdmin(ReadOnly):
+class AccountAdmin(Records):
     list_display = ("owner", "tier", "balance", "held", "live_count")
     list_filter = ("tier",)
-    search_fields = ("=owner__email",)
+    search_ids = ("owner_id",)
+    search_owner = "owner_id"
     list_select_related = ("owner", "tier")
     change_form_template = "admin/jobs/account/change_form.html"
     actions = ("change_tier",)
@@ -112,9 +118,12 @@ class AccountAdmin(ReadOnly):
         if not Tier.objects.filter(name=tier, weight__gt=0).exists():
             messages.error(request, "Choose the tier to move them to.")
             return
+        reason = self.reason_of(request)
+        if not reason:
+            return
         for account in queryset:
             before = accounts.change_tier(account.owner_id, tier=tier)
-            self.log_change(request, account, f"Moved from {before} to {tier}.")
+            self.log_change(request, account, f"Moved from {before} to {tier}: {reason}")
         messages.success(request, f"{len(queryset)} moved to {tier}.")
 
     def has_change_tier_permission(self, request: HttpRequest) -> bool:
@@ -179,7 +188,7 @@ class _Grant(forms.Form):
 
 
 @admin.register(Recovery)
-class RecoveryAdmin(ReadOnly):
+class RecoveryAdmin(Records):
     list_display = (
         "job_id",
         "attempt",
@@ -193,161 +202,26 @@ class RecoveryAdmin(ReadOnly):
         "led_to",
     )
     list_filter = ("cause", "truth", "pool", "node")
-    search_fields = ("=job__id", "=worker")
+    search_ids = ("job_id",)
+    search_exact = ("worker",)
     date_hierarchy = "recovered_at"
 
 
 @admin.register(LateResult)
-class LateResultAdmin(ReadOnly):
+class LateResultAdmin(Records):
     list_display = ("job_id", "attempt", "video_url", "arrived_at")
-    search_fields = ("=job__id",)
+    search_ids = ("job_id",)
 
 
 @admin.register(Tier)
-class TierAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+class TierAdmin(Reasoned):
     list_display = ("name", "weight", "running_limit", "queued_limit", "monthly_credits", "rank")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Plans are what history and accounts hang on."""
+        return False
 
     def save_model(self, request: HttpRequest, obj: Tier, form: Any, change: Any) -> None:
         """Save it, with the lines of a new tier."""
         super().save_model(request, obj, form, change)
         kinds.add_lines()
-
-
-_POOL_FIELDS = (
-    "name", "driver", "profile", "url", "slots", "state", "model_names", "seconds", "sizes",
-    "credits_per_second", "declared_speed", "paid_reserved", "polls_per_second", "result_hosts",
-    "field_map", "image_input", "can_remix",
-)  # fmt: skip
-
-
-class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    """A pool, with secrets that are written and never shown."""
-
-    driver = forms.ChoiceField(choices=lambda: [(name, name) for name in registry.drivers()])
-    # Quarantine is the health check's: it knows when it is over.
-    state = forms.ChoiceField(
-        choices=[
-            (state.value, state.label) for state in PoolState if state is not PoolState.QUARANTINED
-        ]
-    )
-    url = forms.URLField(required=False, assume_scheme="http", help_text="Without /v1.")
-    key = forms.CharField(
-        required=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="The server's API key. Leave it empty to keep the one that is stored.",
-    )
-    webhook_secret = forms.CharField(
-        required=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="whsec_... for servers that sign their webhooks. Empty keeps the stored one.",
-    )
-    reason = forms.CharField(
-        required=False, max_length=300, help_text="Why, for the log of changes."
-    )
-
-    class Meta:
-        model = Pool
-        fields = _POOL_FIELDS
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse what the driver cannot work with, beside its field."""
-        found: dict[str, Any] = super().clean() or {}
-        found["field_map"] = found.get("field_map") or {}
-        if not self.errors:
-            try:
-                pools.check(Pool(**{name: found[name] for name in _POOL_FIELDS}))
-            except InvalidField as error:
-                self.add_error(error.field if error.field in found else None, error.message)
-        return found
-
-
-@admin.register(Pool)
-class PoolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    form = PoolForm
-    list_display = (
-        "name", "driver", "profile", "slots", "told_slots", "state", "state_reason", "answered_at", "last_error",
-        "model_names",
-    )  # fmt: skip
-    list_filter = ("state", "driver")
-    readonly_fields = (
-        "state_reason", "state_since", "answered_at", "checked_at", "last_error", "unanswered",
-        "breaker_until", "quarantined_until", "is_on_probation", "told_slots", "told_models",
-    )  # fmt: skip
-    actions = ("try_servers",)
-
-    def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: Any) -> None:
-        """Save through the domain: sealed secrets, lines for the models, a line in the log."""
-        # Only what was changed here: what a health check changed since the page was opened stays.
-        values = {
-            name: form.cleaned_data[name]
-            for name in _POOL_FIELDS
-            if name != "name" and (not change or name in form.changed_data)
-        }
-        secrets = {
-            name: form.cleaned_data[name]
-            for name in ("key", "webhook_secret")
-            if form.cleaned_data[name]
-        }
-        pools.put(
-            obj.name,
-            values | secrets,
-            actor=str(request.user),
-            reason=form.cleaned_data["reason"],
-        )
-
-    def delete_model(self, request: HttpRequest, obj: Pool) -> None:
-        """Remove it, or drain it while jobs run there."""
-        if running := pools.remove(obj.name, actor=str(request.user)):
-            messages.warning(
-                request, f"{running} jobs run on {obj.name}. It drains; delete it again later."
-            )
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Remove each through the domain."""
-        for pool in queryset:
-            self.delete_model(request, pool)
-
-    @admin.action(description="Test connection: really submits and cancels")
-    def try_servers(self, request: HttpRequest, queryset: Any) -> None:
-        """Try the chosen pools' servers, and say in words what works and what does not."""
-        for pool in queryset:
-            for finding in pool_checks.check(pool):
-                say = messages.success if finding.is_ok else messages.error
-                say(request, f"{pool.name}: {finding.sentence}")
-
-
-@admin.register(PoolChange)
-class PoolChangeAdmin(ReadOnly):
-    list_display = ("pool", "at", "actor", "changed", "reason")
-    list_filter = ("pool",)
-
-
-@admin.register(Orphan)
-class OrphanAdmin(ReadOnly):
-    list_display = (
-        "pool",
-        "backend_job_id",
-        "job_id",
-        "attempt",
-        "reason",
-        "found_at",
-        "outcome",
-        "tries",
-    )
-    list_filter = ("pool", "outcome")
-    search_fields = ("=job_id", "=backend_job_id")
-
-
-@admin.register(WebhookMessage)
-class WebhookMessageAdmin(ReadOnly):
-    list_display = (
-        "pool",
-        "message_id",
-        "backend_job_id",
-        "received_at",
-        "count",
-        "job_id",
-        "matched_at",
-    )
-    list_filter = ("pool",)
-    search_fields = ("=message_id", "=backend_job_id", "=job_id")

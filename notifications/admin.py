@@ -1,33 +1,25 @@
 """What operators see of events and deliveries. Everything here is read, except that parked events are tried again."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.admin import TabularInline
 
 from notifications import parking
-from notifications.models import Delivery, DeliveryAttempt, ParkedEvent, WebhookEndpoint
-
-
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Rows that only the code may write; lists without an exact count."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from notifications.models import (
+    Delivery,
+    DeliveryAttempt,
+    FeedHead,
+    Notification,
+    OutboxEvent,
+    ParkedEvent,
+    WebhookEndpoint,
+)
+from notifications.records import Records
 
 
 @admin.register(ParkedEvent)
-class ParkedEventAdmin(ReadOnly):
+class ParkedEventAdmin(Records):
     list_display = ("event_id", "subscriber", "error", "try_count", "parked_at")
     actions = ("try_again",)
 
@@ -42,7 +34,7 @@ class ParkedEventAdmin(ReadOnly):
                 messages.success(request, f"{parked}: heard.")
 
 
-class AttemptInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable at run time
+class AttemptInline(TabularInline):  # type: ignore[misc]  # unfold has no types
     model = DeliveryAttempt
     fields = ("number", "outcome", "reason", "status_code", "started_at", "took_ms")
     readonly_fields = fields
@@ -51,17 +43,35 @@ class AttemptInline(admin.TabularInline):  # type: ignore[type-arg]  # not subsc
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnly):
+class DeliveryAdmin(Records):
     list_display = ("id", "name", "channel", "state", "reason", "attempt", "due_at", "created_at")
     list_filter = ("channel", "state")
-    search_fields = ("=id", "=owner_id", "=target", "=message_id")
+    search_ids = ("id", "owner_id")
     # What was sent is its receiver's business.
     exclude = ("content", "payload")
     inlines = (AttemptInline,)
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(ReadOnly):
+class WebhookEndpointAdmin(Records):
     list_display = ("id", "owner_id", "url", "disabled_at", "disabled_reason")
-    search_fields = ("=id", "=owner_id", "url")
+    search_ids = ("id", "owner_id")
     exclude = ("sealed_secret", "sealed_old_secret")
+
+
+@admin.register(Notification)
+class NotificationAdmin(Records):
+    list_display = ("id", "name", "owner_id", "subject_id", "created_at", "read_at")
+    search_ids = ("owner_id",)
+
+
+@admin.register(OutboxEvent)
+class OutboxEventAdmin(Records):
+    list_display = ("id", "name", "owner_id", "subject_id", "sequence", "recorded_at", "relayed_at")
+    search_ids = ("owner_id",)
+
+
+@admin.register(FeedHead)
+class FeedHeadAdmin(Records):
+    list_display = ("owner_id", "sequence")
+    search_ids = ("owner_id",)

@@ -1,10 +1,25 @@
-"""The notification centre: what an owner was told, and what they have read."""
+"""Reading an owner's notification centre, and marking what was read. Only this module writes `read_at`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
+from django.db.models.functions import Now
+
+from notifications.models import Notification
+
+PAGE: Final = 50
+# Beyond this a number says no more than "many"; it also bounds the count.
+MOST_COUNTED: Final = 100
+
+# The partial index of unread rows serves it; it never reads more than it counts.
+_UNREAD: Final = """
+select count(*) from (
+    select 1 from notification where owner_id = %s and read_at is null limit %s
+) unread
+"""
 
 _PAGE: Final = """
 select id, name, subject_id, payload, created_at, read_at from notification
@@ -15,10 +30,47 @@ update notification set read_at = case when %s then coalesce(read_at, now()) end
 where owner_id = %s and id = %s
 returning id, name, subject_id, payload, created_at, read_at
 """
-_MARK_ALL: Final = """
-update notification set read_at = now() where owner_id = %s and read_at is null and id <= %s
-"""
-_UNREAD: Final = "select count(*) from notification where owner_id = %s and read_at is null"
+
+
+def unread(owner_id: UUID) -> int:
+    """Count what was not read, up to MOST_COUNTED."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNREAD, [owner_id, MOST_COUNTED])
+        (count,) = cursor.fetchone()
+    return int(count)
+
+
+def newest(owner_id: UUID, *, before: int | None = None) -> tuple[list[Notification], bool]:
+    """Give a page of notifications, newest first, and whether there are older ones."""
+    rows = Notification.objects.filter(owner_id=owner_id).order_by("-id")
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    found = list(rows[: PAGE + 1])
+    return found[:PAGE], len(found) > PAGE
+
+
+def told_at(owner_id: UUID, *, subject_id: UUID) -> list[datetime]:
+    """Say when the owner was told of one subject."""
+    told = Notification.objects.filter(owner_id=owner_id, subject_id=subject_id)
+    return list(told.order_by("id").values_list("created_at", flat=True))
+
+
+def read(owner_id: UUID, *, ids: Iterable[int]) -> int:
+    """Mark some of the owner's notifications as read; give how many were not."""
+    mine = Notification.objects.filter(owner_id=owner_id, read_at=None, id__in=list(ids))
+    return mine.update(read_at=Now())
+
+
+def read_about(owner_id: UUID, *, subject_id: UUID) -> int:
+    """Mark as read what tells of one subject: its owner looks at it."""
+    mine = Notification.objects.filter(owner_id=owner_id, read_at=None, subject_id=subject_id)
+    return mine.update(read_at=Now())
+
+
+def read_all(owner_id: UUID, *, up_to: int) -> int:
+    """Mark everything as read that the owner had before them: nothing newer than `up_to`."""
+    mine = Notification.objects.filter(owner_id=owner_id, read_at=None, id__lte=up_to)
+    return mine.update(read_at=Now())
 
 
 def page(owner_id: UUID, *, before: int, most: int, only_unread: bool) -> list[Sequence[Any]]:
@@ -36,18 +88,3 @@ def mark(owner_id: UUID, *, number: int, is_read: bool) -> Sequence[Any] | None:
         cursor.execute(_MARK, [is_read, owner_id, number])
         found: Sequence[Any] | None = cursor.fetchone()
     return found
-
-
-def mark_all(owner_id: UUID, *, up_to: int) -> int:
-    """Mark everything up to a number as read; say how many were not."""
-    with connection.cursor() as cursor:
-        cursor.execute(_MARK_ALL, [owner_id, up_to])
-        return int(cursor.rowcount)
-
-
-def unread(owner_id: UUID) -> int:
-    """Count what was not read."""
-    with connection.cursor() as cursor:
-        cursor.execute(_UNREAD, [owner_id])
-        (count,) = cursor.fetchone()
-    return int(count)

@@ -1,4 +1,4 @@
-"""What every page needs: the owner's credits, news of the GPUs, and where and from when to follow the feed."""
+"""What every page needs: credits, unread notices, news of the GPUs, and where and from when to follow the feed."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from jobs import days, notices
 from jobs.models import Account
-from notifications import feed
+from notifications import centre, feed
 from notifications.addresses import push_origin
 
 
@@ -20,6 +20,13 @@ def page(request: HttpRequest) -> dict[str, Any]:
     return {
         "credits": f"{balance:,}",
         "notice": notices.of_capacity(tier, zone=days.zone(user.time_zone)),
+        "unread": _shown(centre.unread(user.pk)),
         "push_origin": push_origin(request),
         "feed_head": getattr(request, "feed_head", None) or feed.head(user.pk),
     }
+
+
+def _shown(unread: int) -> str:
+    if unread >= centre.MOST_COUNTED:
+        return f"{centre.MOST_COUNTED - 1}+"
+    return str(unread) if unread else ""

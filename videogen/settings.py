@@ -3,7 +3,9 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from videogen import env
+from csp.constants import NONCE
+
+from videogen import env, third_party
 from videogen.accounts import sign_in
 from videogen.accounts.sign_in import *  # noqa: F403 - settings of sign-up, sign-in and second factors
 
@@ -32,9 +34,11 @@ READY_FILE = env.text("READY_FILE", "")
 # --- Applications
 
 INSTALLED_APPS = [
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
@@ -82,6 +86,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
                 "videogen.pages.page",
             ],
         },
@@ -250,23 +255,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "videogen",
-    "VERSION": "1",
-    "DESCRIPTION": "A durable, fair, bounded queue in front of video-generation GPUs.",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PUBLIC": True,
-    "SERVE_AUTHENTICATION": [],
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    # A session's cookie is for pages, and its name differs between installations.
-    "AUTHENTICATION_WHITELIST": ["videogen.accounts.authentication.ApiKeyAuthentication"],
-    "PREPROCESSING_HOOKS": ["videogen.contract.of_the_native_api"],
-    "POSTPROCESSING_HOOKS": ["videogen.contract.with_components"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "ENABLE_DJANGO_DEPLOY_CHECK": False,
-}
+SPECTACULAR_SETTINGS = third_party.SPECTACULAR_SETTINGS
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 # Submissions a minute from one address or key before the flood shield answers 429: ten times what a plan allows.
 FLOOD_SUBMITS_PER_MINUTE = env.integer("FLOOD_SUBMITS_PER_MINUTE", 12_000)
@@ -275,6 +264,8 @@ FLOOD_WEBHOOKS_PER_MINUTE = env.integer("FLOOD_WEBHOOKS_PER_MINUTE", 12_000)
 RATELIMIT_USE_CACHE = "throttling"
 # W001 and E003 ask for a shared cache; the shield is per process on purpose (docs/adr/0006).
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001", "django_ratelimit.E003"]
+
+UNFOLD = third_party.UNFOLD
 
 # --- Security
 
@@ -301,7 +292,7 @@ _MEDIA = env.words("MEDIA_ORIGINS") + (["http://127.0.0.1:*"] if DEVELOPMENT els
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
-        "script-src": ["'self'"],
+        "script-src": ["'self'", NONCE],
         "style-src": ["'self'"],
         # Results of the preview backend are addressed by PUBLIC_URL, whatever name the page was opened by.
         "img-src": ["'self'", "data:", PUBLIC_URL, *_MEDIA],

@@ -5,10 +5,14 @@ from django.contrib import admin
 from django.urls import include, path
 
 from jobs import content, hooks
+from notifications import records
 from videogen import contract, health
 
 # Signing in to the admin is signing in: with second factors, limits and all.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+# All that the rooms did not show by pages of their own; here every one of them is known.
+records.register_rest("accounts", "scheduler", "jobs", "notifications")
+
 urlpatterns = [
     path("", include("jobs.web.urls")),
     path("", include("videogen.accounts.urls")),

@@ -71,7 +71,7 @@ class Reading(View):
         if not isinstance(up_to, int) or isinstance(up_to, bool) or not 0 <= up_to <= _LARGEST:
             raise InvalidFields({"up_to": "Send the id of a notification."})
         owner_id = owner_of(request)
-        marked = centre.mark_all(owner_id, up_to=up_to)
+        marked = centre.read_all(owner_id, up_to=up_to)
         return Response({"marked": marked, "unread": centre.unread(owner_id)})
 
 

@@ -24,7 +24,7 @@ from jobs.idempotency import Claim
 from jobs.ids import JobId
 from jobs.requests import InvalidFields
 from jobs.shield import submit_wait
-from jobs.web import fragments, pages, tracks
+from jobs.web import answers, fragments, pages, tracks
 from jobs.web.forms import Composer
 
 _FIELDS = ("prompt", "model", "seconds", "size", "seed", "standby")
@@ -58,7 +58,7 @@ def submit(request: HttpRequest) -> HttpResponse:
     except (StillInProgress, Busy) as refusal:
         detail = "Your other submissions are not through yet. Press Generate again in a second."
         return _refused(request, form, detail, status=503, wait=refusal.retry_after_seconds)
-    if fragments.wants_json(request):
+    if answers.wants_json(request):
         return _submitted(request, accepted)
     if accepted.is_replay:
         return _to_job(accepted)
@@ -91,7 +91,7 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
         detail = "Too late: it had already ended."
     except CancelFeeChanged as refusal:
         detail = str(refusal)
-    if fragments.wants_json(request):
+    if answers.wants_json(request):
         return JsonResponse(fragments.card_answer(request, job_id) | {"detail": detail})
     if detail:
         return pages.job(request, job_id, status=409, refusal=detail)
@@ -111,7 +111,7 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
         return _not_retried(request, job_id, str(refusal), status=429)
     except (NoRoom, StillInProgress, Busy) as refusal:
         return _not_retried(request, job_id, str(refusal), status=503)
-    if fragments.wants_json(request):
+    if answers.wants_json(request):
         return _submitted(request, accepted)
     return _to_job(accepted)
 
@@ -140,7 +140,7 @@ def _agreed_fee(request: HttpRequest) -> int:
 
 
 def _not_retried(request: HttpRequest, job_id: UUID, detail: str, *, status: int) -> HttpResponse:
-    if fragments.wants_json(request):
+    if answers.wants_json(request):
         return JsonResponse({"detail": detail}, status=status)
     return pages.job(request, job_id, refusal=detail, status=status)
 
@@ -157,7 +157,7 @@ def _submitted(request: HttpRequest, accepted: submission.Accepted) -> HttpRespo
 
 
 def _invalid(request: HttpRequest, form: Composer, faults: Mapping[str, str]) -> HttpResponse:
-    if fragments.wants_json(request):
+    if answers.wants_json(request):
         return JsonResponse({"errors": {name: [text] for name, text in faults.items()}}, status=400)
     form.full_clean()
     for name, text in faults.items():
@@ -169,7 +169,7 @@ def _invalid(request: HttpRequest, form: Composer, faults: Mapping[str, str]) ->
 def _refused(
     request: HttpRequest, form: Composer, detail: str, *, status: int, wait: int | None = None
 ) -> HttpResponse:
-    if fragments.wants_json(request):
+    if answers.wants_json(request):
         answer: HttpResponse = JsonResponse(
             {"detail": detail, "token": secrets.token_urlsafe(16)}, status=status
         )

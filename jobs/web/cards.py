@@ -1,6 +1,5 @@
 """A job as pages show it: words, clock times and actions, ready for a template."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,12 +8,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.urls import reverse
+from django.utils import timezone
 
-from jobs import credit_policy, requests, waiting
+from jobs import requests, waiting
 from jobs.backends.backend import Video
 from jobs.states import HOLDING, TERMINAL, JobState
 from jobs.waiting import Waiting
-from jobs.web import tracks
+from jobs.web import money, tracks, usual
 from jobs.web.tracks import Track
 
 # What a query must read for `of`.
@@ -33,6 +33,7 @@ FIELDS: Final = (
     "credits_charged",
     "video_url",
     "thumbnail_url",
+    "video_expires_at",
     "error_code",
     "error_message",
     "tier_id",
@@ -101,7 +102,7 @@ class Card:
     detail: str
     sentence: str
     track: Track | None
-    cancel: "Cancel | None"
+    cancel: money.Cancel | None
     can_retry: bool
     video_url: str
     thumbnail_url: str
@@ -115,6 +116,16 @@ class Card:
     reason_title: str
     reason_text: str
     url: str
+    submitted_clock: str
+    charged: int
+    seed: int | None
+    model: str
+    seconds: int
+    size: str
+    # While it runs: since when, how long so far, and what is usual.
+    started_at: str
+    elapsed: str
+    usual: usual.Usual | None
 
     @property
     def angle(self) -> float:
@@ -133,23 +144,19 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
-    """What cancelling costs at this moment: the button's words, and the parts of what is asked before."""
-
-    fee: int
-    label: str
-    verb: str = ""
-    money: str = ""
-    rest: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
     """How many of today's jobs look so."""
 
     look: str
     word: str
     count: int
+
+    @property
+    def filter(self) -> str:
+        """Name the state of the history page that shows them."""
+        if self.look == "late":
+            return ""
+        return self.look if self.look in _OF_ENDED.values() else "live"
 
 
 def of(
@@ -158,11 +165,13 @@ def of(
     zone: ZoneInfo,
     late: Video | None = None,
     why: Waiting | None = None,
+    usually: Mapping[usual.Kind, usual.Usual] | None = None,
 ) -> Card:
     """Make the card of one job, with clock times of its owner's zone.
 
     `late` is a video that came too late; `why` is what is known of its waiting.
     """
+    now = timezone.now()
     state = JobState(row["state"])
     look = "late" if late else _look(row, state)
     is_ended = state in TERMINAL
@@ -179,10 +188,10 @@ def of(
         settings=(row["model"].capitalize(), f"{row['seconds']} s", f"{width} × {height}"),
         percent=percent,
         place=_place(why, look),
-        detail=_detail(look, percent=percent, why=why),
+        detail=_detail(look, row, percent=percent, now=now, why=why),
         sentence=_sentence(row, look, why),
         track=tracks.of(why, now=datetime.now(zone)) if look == "waiting" else None,
-        cancel=_cancel(row, look),
+        cancel=money.cancel(row, look),
         can_retry=is_ended and not late and state is not JobState.SUCCEEDED,
         video_url=late.url if late else row["video_url"],
         thumbnail_url=late.thumbnail_url if late else row["thumbnail_url"],
@@ -190,22 +199,30 @@ def of(
         length=f"{row['seconds']} s",
         ended_clock=_clock(row["finished_at"], zone),
         took=_took(row),
-        charge=_charge(row, look, is_ended=is_ended),
-        money_sentence=_money_sentence(row),
-        late_sentence=_late_sentence(row) if late else "",
+        charge=money.charge(row, look, is_ended=is_ended),
+        money_sentence=money.sentence(row),
+        late_sentence=money.late_sentence(row) if late else "",
         reason_title=_REASON_TITLES.get(look, ""),
         reason_text=row["error_message"] if look in {"failed", "expired"} else "",
         url=reverse("job", args=[row["id"]]),
+        submitted_clock=_clock(row["created_at"], zone),
+        charged=row["credits_charged"],
+        seed=row["seed"],
+        model=row["model"],
+        seconds=row["seconds"],
+        size=row["size"],
+        started_at=row["started_at"].isoformat() if look == "running" else "",
+        elapsed=duration(now - row["started_at"]) if look == "running" else "",
+        usual=usual.of(row, usually or {}) if look == "running" else None,
     )
 
 
-def tally(cards: Iterable[Card]) -> list[Count]:
-    """Count cards by look, in the order of the page."""
-    counts = Counter(card.look for card in cards)
+def in_tally_order(counts: Mapping[str, int]) -> list[Count]:
+    """Put counts by look in the order of the page."""
     return [
         Count(look=look, word=_WORDS[look].lower(), count=counts[look])
         for look in _TALLY_ORDER
-        if counts[look]
+        if counts.get(look)
     ]
 
 
@@ -232,12 +249,22 @@ def _place(why: Waiting | None, look: str) -> str:
     return str(why.position + 1)
 
 
-def _detail(look: str, *, percent: int | None, why: Waiting | None) -> str:
+def _detail(
+    look: str,
+    row: Mapping[str, Any],
+    *,
+    percent: int | None,
+    now: datetime,
+    why: Waiting | None,
+) -> str:
     match look:
         case "waiting" if why is not None and why.position is not None:
             return "next in line" if why.position == 0 else f"about {why.position:,} ahead"
         case "running":
-            return f"{percent}%" if percent is not None else "generating"
+            if percent is None:
+                return "generating"
+            left = usual.left(percent=percent, started_at=row["started_at"], now=now)
+            return f"{percent}%, {left}" if left else f"{percent}%"
         case "starting":
             return "a GPU is free for it"
         case "cancelling":
@@ -250,69 +277,11 @@ def _detail(look: str, *, percent: int | None, why: Waiting | None) -> str:
 
 def _sentence(row: Mapping[str, Any], look: str, why: Waiting | None) -> str:
     if look == "cancelling":
-        return _cancelling(row)
+        return money.cancelling(row)
     told = why.sentence if why else ""
     if look == "retrying":
         return f"{row['error_message']} {told}".strip()
     return told if look == "waiting" else ""
-
-
-def _cancelling(row: Mapping[str, Any]) -> str:
-    fee, reserved = row["cancel_fee"] or 0, row["credits_reserved"]
-    money = (
-        f"{fee:,} of {_credits(reserved)} are charged; {_rest(reserved - fee)}."
-        if fee
-        else f"Nothing is charged; {_credits(reserved)} come back."
-    )
-    return f"{money} If it finishes first, you get the video at its full price."
-
-
-def _cancel(row: Mapping[str, Any], look: str) -> Cancel | None:
-    if look not in {"waiting", "retrying", "starting", "running"}:
-        return None
-    reserved = row["credits_reserved"]
-    fee = credit_policy.cancel_fee(JobState(row["state"]), reserved=reserved)
-    if not fee:
-        return Cancel(fee=0, label="Cancel · free")
-    return Cancel(
-        fee=fee,
-        label=f"Cancel · {_credits(fee)}",
-        verb=f"Cancel for {_credits(fee)}",
-        money=f"{fee:,} of {_credits(reserved)}",
-        rest=_rest(reserved - fee),
-    )
-
-
-def _charge(row: Mapping[str, Any], look: str, *, is_ended: bool) -> str:
-    if not is_ended:
-        return f"{_credits(row['credits_reserved'])} held"
-    if row["credits_charged"]:
-        return _credits(row["credits_charged"])
-    return "free" if look == "cancelled" else "not charged"
-
-
-def _money_sentence(row: Mapping[str, Any]) -> str:
-    charged, reserved = row["credits_charged"], row["credits_reserved"]
-    if not charged:
-        return "Not charged."
-    return f"{charged:,} of {_credits(reserved)} charged once."
-
-
-def _late_sentence(row: Mapping[str, Any]) -> str:
-    if not row["credits_charged"]:
-        return "You keep the video, and it is not charged."
-    return (
-        f"You keep the video. Cancelling had cost {_credits(row['credits_charged'])};"
-        " nothing is added."
-    )
-
-
-def _credits(number: int) -> str:
-    return f"{number:,} credit" if number == 1 else f"{number:,} credits"
-
-
-def _rest(number: int) -> str:
-    return "the other 1 comes back" if number == 1 else f"the other {number:,} come back"
 
 
 def _clock(moment: datetime | None, zone: ZoneInfo) -> str:

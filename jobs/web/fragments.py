@@ -5,16 +5,19 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest
-from django.template.loader import render_to_string
+from django.middleware.csrf import get_token
+from django.template.loader import get_template
 
 from jobs import callers, days, late_results, notices, outlooks
 from jobs.models import Account, Job
 from jobs.states import JobState
-from jobs.web import cards
-from notifications import feed
+from jobs.web import bulk, cards, tally, usual
+from notifications import centre, feed
 
-# Today's finished jobs that the studio shows.
-FINISHED_SHOWN = 60
+# Today's jobs that the studio reads, and those of them that are finished that it shows.
+READ = 80
+FINISHED_SHOWN = 24
+LIVE_SHOWN = 300
 # Waiting jobs whose places are asked for in one go.
 _WAITING_SHOWN = 200
 
@@ -24,15 +27,25 @@ def today(request: HttpRequest) -> list[cards.Card]:
     zone = callers.of(request).zone
     start, end = days.bounds(days.day("today", zone=zone), zone=zone)
     mine = Job.objects.owned_by(callers.of(request).owner_id)
-    rows = list(mine.created_between(start, end).newest_first().values(*cards.FIELDS)[:500])
+    rows = list(mine.created_between(start, end).newest_first().values(*cards.FIELDS)[:READ])
     seen = {row["id"] for row in rows}
-    # What was submitted before midnight and still lives belongs to today too.
-    older = mine.live().newest_first().values(*cards.FIELDS)[:100]
-    rows += [row for row in older if row["id"] not in seen]
-    late = late_results.of_each(rows)
+    # What still lives and was not read yet, from before midnight too. The account says how many there are,
+    # so that the reading ends with the last of them.
+    live = _live_count(callers.of(request).owner_id)
+    if live > sum(row["finished_at"] is None for row in rows):
+        older = mine.live().newest_first().values(*cards.FIELDS)[: min(live, LIVE_SHOWN)]
+        rows += [row for row in older if row["id"] not in seen]
+    late, usually = late_results.of_each(rows), usual.of_each(rows)
     whys = outlooks.explain(rows, owner_id=callers.of(request).owner_id, zone=zone)
     return [
-        cards.of(row, zone=zone, late=late.get(row["id"]), why=whys.get(row["id"])) for row in rows
+        cards.of(
+            row,
+            zone=zone,
+            late=late.get(row["id"]),
+            why=whys.get(row["id"]),
+            usually=usually,
+        )
+        for row in rows
     ]
 
 
@@ -44,8 +57,10 @@ def today_answer(request: HttpRequest) -> dict[str, Any]:
     return {
         "under_way": "".join(_card(request, card) for card in cards.in_order(found)),
         "finished": "".join(_card(request, card) for card in finished),
-        "tally": _tally(request, found),
+        "tally": _tally(request),
+        "bulk": _part("jobs/_bulk.html", request, bulk=bulk.offered(request)),
         "credits": _credits(request),
+        "unread": centre.unread(callers.of(request).owner_id),
         "feed_head": head,
     }
 
@@ -57,8 +72,18 @@ def card_answer(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
         "group": card.group,
         "version": card.version,
         "card": _card(request, card),
-        "tally": _tally(request, today(request)),
+        "tally": _tally(request),
+        "bulk": _part("jobs/_bulk.html", request, bulk=bulk.offered(request)),
         "credits": _credits(request),
+        "unread": centre.unread(callers.of(request).owner_id),
+    }
+
+
+def numbers(request: HttpRequest) -> dict[str, Any]:
+    """Give what the frame of every page shows: credits and unread notices."""
+    return {
+        "credits": _credits(request),
+        "unread": centre.unread(callers.of(request).owner_id),
     }
 
 
@@ -75,11 +100,11 @@ def waiting_answer(request: HttpRequest) -> dict[str, Any]:
                 "look": card.look,
                 "place": card.place,
                 "detail": card.detail,
-                "wait": render_to_string("components/wait.html", {"card": card}, request),
+                "wait": _part("components/wait.html", request, card=card),
             }
             for card in found
         },
-        "notice": render_to_string("components/notice.html", {"notice": notice(request)}, request),
+        "notice": _part("components/notice.html", request, notice=notice(request)),
     }
 
 
@@ -96,7 +121,13 @@ def card_of(request: HttpRequest, row: Mapping[str, Any]) -> cards.Card:
     """Make the card of one job, with its late video if one came."""
     caller = callers.of(request)
     why = outlooks.explain([row], owner_id=caller.owner_id, zone=caller.zone).get(row["id"])
-    return cards.of(row, zone=caller.zone, late=late_results.of(row), why=why)
+    return cards.of(
+        row,
+        zone=caller.zone,
+        late=late_results.of(row),
+        why=why,
+        usually=usual.of_each([row]),
+    )
 
 
 def row_of(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
@@ -108,17 +139,22 @@ def row_of(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
     return row
 
 
-def wants_json(request: HttpRequest) -> bool:
-    """Tell a page that stays open from a browser that loads one."""
-    return "application/json" in request.headers.get("Accept", "")
-
-
 def _card(request: HttpRequest, card: cards.Card) -> str:
-    return render_to_string("jobs/_card.html", {"card": card}, request)
+    return _part("jobs/_card.html", request, card=card)
 
 
-def _tally(request: HttpRequest, found: list[cards.Card]) -> str:
-    return render_to_string("jobs/_tally.html", {"tally": cards.tally(found)}, request)
+def _tally(request: HttpRequest) -> str:
+    return _part("jobs/_tally.html", request, tally=tally.today(request))
+
+
+def _part(name: str, request: HttpRequest, **context: object) -> str:
+    """Render a part without what a page frame needs: that would be read again for every part."""
+    return get_template(name).render({"csrf_token": get_token(request), **context})
+
+
+def _live_count(owner_id: UUID) -> int:
+    found = Account.objects.filter(owner_id=owner_id).values_list("live_count", flat=True).first()
+    return found or 0
 
 
 def _credits(request: HttpRequest) -> int | None:

@@ -6,17 +6,30 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from jobs import callers, catalog, credit_policy, days, late_results, requests
-from jobs.models import JobTransition
-from jobs.web import cards, fragments, story
+from jobs.models import Attempt, Job, JobTransition
+from jobs.web import bulk, cards, fragments, lanes, story, tally
 from jobs.web.forms import Composer
-from notifications import feed
+from notifications import centre, feed
 
 _EXAMPLES = (
-    "A lighthouse at blue hour, the beam sweeping out over a flat sea, locked-off wide shot",
-    "Low sun over copper dunes, wind lifting sand from the ridges",
-    "Aurora over a frozen lake, slow pan from left to right",
+    {
+        "title": "Landscape, slow aerial",
+        "prompt": "Low sun over copper dunes, wind lifting sand from the ridges, slow aerial drift to the right",
+        "picture": "img/example-dunes.webp",
+    },
+    {
+        "title": "Underwater, long take",
+        "prompt": "A whale crosses shafts of light in green water, seen from below, nothing else moves",
+        "picture": "img/example-whale.webp",
+    },
+    {
+        "title": "City, shallow focus",
+        "prompt": "Rain on a tram window at night, street lights out of focus, one drop runs down the glass",
+        "picture": "img/example-rain.webp",
+    },
 )
 
 
@@ -29,15 +42,16 @@ def studio(
     zone = callers.of(request).zone
     found = fragments.today(request)
     context = {
-        "form": form or Composer(initial=_defaults()),
+        "form": form or Composer(initial=_defaults() | _taken_over(request)),
         "refusal": refusal,
         "catalog": _catalog(),
         "zone_name": zone.key,
         "today": days.day("today", zone=zone),
-        "tally": cards.tally(found),
+        "tally": tally.today(request),
         "under_way": cards.in_order(found),
         "finished": [card for card in found if card.is_ended][: fragments.FINISHED_SHOWN],
         "examples": _EXAMPLES,
+        "bulk": bulk.offered(request),
     }
     return render(request, "jobs/studio.html", context, status=status)
 
@@ -50,13 +64,27 @@ def job(
     row = fragments.row_of(request, job_id)
     zone = callers.of(request).zone
     card = fragments.card_of(request, row)
-    transitions_made = JobTransition.objects.filter(job_id=job_id).order_by("version")
-    late_at = late_results.arrived_at(job_id) if card.look == "late" else None
+    moves = list(JobTransition.objects.filter(job_id=job_id).order_by("version"))
+    attempts = list(Attempt.objects.filter(job_id=job_id).order_by("number"))
+    told_at = centre.told_at(callers.of(request).owner_id, subject_id=job_id)
+    if card.is_ended:
+        centre.read_about(callers.of(request).owner_id, subject_id=job_id)
     context = {
         "card": card,
         "is_repeated": "repeated" in request.GET,
-        "story": story.tell(transitions_made, row=row, zone=zone, late_at=late_at),
+        "story": story.tell(
+            moves,
+            row=row,
+            zone=zone,
+            pools={attempt.number: attempt.pool for attempt in attempts},
+            told_at=told_at,
+            late_at=late_results.arrived_at(job_id) if card.look == "late" else None,
+        ),
+        "drawing": lanes.draw(moves, attempts, now=timezone.now()),
         "facts": story.facts(row),
+        "money": story.money(row, fee=card.cancel.fee if card.cancel else None, zone=zone),
+        "expires_at": row["video_expires_at"] and row["video_expires_at"].astimezone(zone),
+        "submitted": row["created_at"].astimezone(zone),
         "zone_name": zone.key,
         "refusal": refusal,
     }
@@ -84,6 +112,21 @@ def _rate(size: str, offer: catalog.Offer) -> int:
     return credit_policy.rate(
         width=width, height=height, credits_per_second=offer.credits_per_second
     )
+
+
+def _taken_over(request: HttpRequest) -> dict[str, str]:
+    """Give the prompt and settings of the job that the address names; a variation gets a seed of its own."""
+    try:
+        job_id = UUID(request.GET.get("from", ""))
+    except ValueError:
+        return {}
+    mine = Job.objects.owned_by(callers.of(request).owner_id).filter(id=job_id)
+    row = mine.values("prompt", "model", "seconds", "size", "seed").first()
+    if row is None:
+        return {}
+    if "variation" in request.GET:
+        row["seed"] = None
+    return {name: str(value) for name, value in row.items() if value is not None}
 
 
 def _defaults() -> dict[str, str]:

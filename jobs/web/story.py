@@ -20,6 +20,15 @@ _WORDS: Final = {
     JobState.CANCELED: "Cancelled",
     JobState.EXPIRED: "Expired",
 }
+_LOOKS: Final = {
+    JobState.QUEUED: "waiting",
+    JobState.DISPATCHED: "starting",
+    JobState.RUNNING: "running",
+    JobState.SUCCEEDED: "ready",
+    JobState.FAILED: "failed",
+    JobState.CANCELED: "cancelled",
+    JobState.EXPIRED: "expired",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +36,7 @@ class Beat:
     """One thing that happened, and how long what followed it took."""
 
     at: datetime
+    look: str
     word: str
     text: str
     took: str
@@ -45,9 +55,15 @@ def tell(
     *,
     row: Mapping[str, Any],
     zone: ZoneInfo,
+    pools: Mapping[int, str],
+    told_at: Iterable[datetime] = (),
     late_at: datetime | None = None,
 ) -> list[Beat]:
-    """Tell what happened, in order, with times of the owner's zone; `late_at` is when a video came too late."""
+    """Tell what happened, in order, with times of the owner's zone.
+
+    `pools` names where each try ran, `told_at` is when its owner was told, `late_at` when a video came too
+    late.
+    """
     made = list(moves)
     beats = []
     for move, following in zip(made, [*made[1:], None], strict=True):
@@ -55,26 +71,33 @@ def tell(
         beats.append(
             Beat(
                 at=move.at.astimezone(zone),
+                look=_look(move, state),
                 word=_word(move, state),
-                text=_text(move, state, row),
+                text=_text(move, state, row, pools),
                 took=duration(following.at - move.at) if following else "",
             )
         )
+    for told in told_at:
+        text = "In the app. Each video tells you once."
+        beats.append(
+            Beat(at=told.astimezone(zone), look="bell", word="Told you", text=text, took="")
+        )
     if late_at:
         text = "The GPU finished it after all. Nothing is charged for it."
-        beats.append(Beat(at=late_at.astimezone(zone), word="Arrived late", text=text, took=""))
+        beats.append(
+            Beat(at=late_at.astimezone(zone), look="late", word="Arrived late", text=text, took="")
+        )
     return beats
 
 
 def facts(row: Mapping[str, Any]) -> list[Fact]:
-    """Give the settings and the money of a job."""
+    """Give the settings of a job."""
     found = {
         "Model": row["model"].capitalize(),
         "Length": f"{row['seconds']} s",
         "Frame": row["size"].replace("x", " × "),
         "Seed": "Any" if row["seed"] is None else str(row["seed"]),
-        "Attempts": str(row["attempt"]),
-        "Credits": _money(row),
+        "Tries": str(row["attempt"]),
     }
     return [Fact(label=label, value=value) for label, value in found.items()]
 
@@ -85,8 +108,18 @@ def _word(move: JobTransition, state: JobState) -> str:
     return _WORDS[state]
 
 
-def _text(move: JobTransition, state: JobState, row: Mapping[str, Any]) -> str:
+def _look(move: JobTransition, state: JobState) -> str:
+    if state is JobState.QUEUED and move.from_state:
+        return "retrying"
+    return _LOOKS[state]
+
+
+def _text(
+    move: JobTransition, state: JobState, row: Mapping[str, Any], pools: Mapping[int, str]
+) -> str:
     match state:
+        case JobState.QUEUED if not move.from_state:
+            return f"{row['credits_reserved']:,} credits held."
         case JobState.QUEUED if move.from_state:
             known = move.cause in set(FailureKind)
             return FailureKind(move.cause).sentence if known else "The last try ended early."
@@ -98,15 +131,25 @@ def _text(move: JobTransition, state: JobState, row: Mapping[str, Any]) -> str:
             back = row["credits_reserved"] - row["credits_charged"]
             charged = f"{row['credits_charged']:,} charged, " if row["credits_charged"] else ""
             return f"{charged}{back:,} credits given back."
-        case JobState.DISPATCHED if move.attempt > 1:
-            return f"Try {move.attempt}."
+        case JobState.DISPATCHED:
+            where = f" on {pools[move.attempt]}" if pools.get(move.attempt) else ""
+            return f"Try {move.attempt}{where}."
+        case JobState.RUNNING:
+            return "The GPU confirmed it."
         case _:
             return ""
 
 
-def _money(row: Mapping[str, Any]) -> str:
-    if row["credits_charged"]:
-        return f"{row['credits_charged']:,} charged once"
-    if row["finished_at"]:
-        return "not charged"
-    return f"{row['credits_reserved']:,} held"
+def money(row: Mapping[str, Any], *, fee: int | None, zone: ZoneInfo) -> tuple[str, str]:
+    """Say what the job costs in one fact and one explanation; `fee` is what a cancel costs now, if it can."""
+    reserved, charged = row["credits_reserved"], row["credits_charged"]
+    if row["finished_at"] is None:
+        cost = f" Cancelling now costs {fee:,}." if fee else " Cancelling now is free."
+        said = "Charged once, when the video is ready." + (cost if fee is not None else "")
+        return f"{reserved:,} credits held.", said
+    held = f"Held at {row['created_at'].astimezone(zone):%H:%M:%S}"
+    ended = f"{row['finished_at'].astimezone(zone):%H:%M:%S}"
+    if not charged:
+        return "Not charged.", f"{held}, all {reserved:,} given back at {ended}."
+    rest = f" {reserved - charged:,} were given back." if reserved > charged else ""
+    return f"{charged:,} credits, charged once.", f"{held}, charged at {ended}.{rest}"

@@ -8,7 +8,21 @@ urlpatterns = [
     path("", views.studio, name="studio"),
     path("waiting", views.waiting, name="waiting"),
     path("quote", views.quote, name="quote"),
+    path("history", views.history, name="history"),
+    path("usage", views.usage, name="usage"),
+    path("notifications", views.notices_page, name="notices"),
+    path("numbers", views.numbers, name="numbers"),
+    path(
+        "jobs/cancel-waiting",
+        views.bulk_action,
+        {"verb": "cancel-waiting"},
+        name="bulk_cancel_waiting",
+    ),
+    path(
+        "jobs/retry-failed", views.bulk_action, {"verb": "retry-failed"}, name="bulk_retry_failed"
+    ),
     path("jobs/<uuid:job_id>/", views.job, name="job"),
+    path("jobs/<uuid:job_id>/row", views.job_row, name="job_row"),
     path("jobs/<uuid:job_id>/card", views.job_card, name="job_card"),
     path("jobs/<uuid:job_id>/cancel", views.job_cancel, name="job_cancel"),
     path("jobs/<uuid:job_id>/retry", views.job_retry, name="job_retry"),

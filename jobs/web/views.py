@@ -6,7 +6,9 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from jobs.web import actions, fragments, pages
+from jobs.web import actions, answers, bulk, fragments, notices, pages
+from jobs.web import history as history_page
+from jobs.web import usage as usage_page
 
 
 @login_required
@@ -15,9 +17,51 @@ def studio(request: HttpRequest) -> HttpResponse:
     """Show the composer and today; take a submission."""
     if request.method == "POST":
         return actions.submit(request)
-    if fragments.wants_json(request):
+    if answers.wants_json(request):
         return JsonResponse(fragments.today_answer(request))
     return pages.studio(request)
+
+
+@login_required
+@require_GET
+def history(request: HttpRequest) -> HttpResponse:
+    """Show the jobs of any day, filtered by the address."""
+    return history_page.page(request)
+
+
+@login_required
+@require_GET
+def job_row(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Give one line of the history, for a page that is open."""
+    return history_page.row(request, job_id)
+
+
+@login_required
+@require_GET
+def usage(request: HttpRequest) -> HttpResponse:
+    """Show the plan's limits, the credits, and where they went."""
+    return usage_page.page(request)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def notices_page(request: HttpRequest) -> HttpResponse:
+    """Show the notification centre; mark what was read."""
+    return notices.read(request) if request.method == "POST" else notices.page(request)
+
+
+@login_required
+@require_GET
+def numbers(request: HttpRequest) -> JsonResponse:
+    """Give credits and unread notices, for a page that is open."""
+    return JsonResponse(fragments.numbers(request))
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def bulk_action(request: HttpRequest, verb: str) -> HttpResponse:
+    """Do something to many jobs of the caller's, after asking."""
+    return bulk.act(request, verb)
 
 
 @login_required

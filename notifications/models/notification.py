@@ -21,6 +21,7 @@ class Notification(models.Model):
         ]
         indexes = [
             models.Index(name="notification_by_owner", fields=["owner_id", "-id"]),
+            models.Index(name="notification_by_subject", fields=["owner_id", "subject_id"]),
             models.Index(
                 name="notification_unread", fields=["owner_id"], condition=Q(read_at__isnull=True)
             ),

@@ -1,3 +1,6 @@
+import * as clock from "./clock.js";
+import * as numbers from "./numbers.js";
+
 // Puts what the server says about a job in its place on the page. Older news never replaces newer.
 const WAITS_EVERY = 10_000;
 
@@ -11,6 +14,8 @@ const parse = (html) => {
   holder.innerHTML = html.trim();
   return holder.content.firstElementChild;
 };
+
+export const hasLists = () => Boolean(lists().finished);
 
 export const isPage = () => Boolean(document.querySelector("[data-page-job]"));
 
@@ -28,7 +33,7 @@ export const isInView = (card) => {
   return !document.hidden && top >= 0 && bottom <= innerHeight;
 };
 
-const CONTROLS = ["[data-cancel] button", "[data-retry] button", "[data-reuse]", "[data-play]"];
+const CONTROLS = ["[data-cancel] button", "[popovertarget]", "[data-retry] button", "[data-reuse]", "[data-play]"];
 
 export const focusOn = (card, control) => {
   const target = (control && card?.querySelector(control)) ?? card?.querySelector(".prompt a, h1");
@@ -56,6 +61,7 @@ const play = (card) => {
 
 // Without JavaScript the browser's own controls are there; here a still is a picture until it plays.
 const dress = (within) => {
+  for (const button of within.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
   for (const button of within.querySelectorAll("[data-play][hidden]")) {
     const frame = button.parentElement;
     const video = frame.querySelector("video");
@@ -82,18 +88,22 @@ const refresh = () => {
   dress(document);
   if (!underWay) return;
   arrange(underWay);
-  const count = underWay.children.length;
+  const count = underWay.children.length + finished.children.length;
   document.querySelector("[data-finished]").hidden = !finished.children.length;
-  document.querySelector("[data-empty]").hidden = Boolean(count + finished.children.length);
-  document.title = count ? `(${count}) Studio · videogen` : "Studio · videogen";
+  document.querySelector("[data-empty]").hidden = Boolean(count);
 };
 
-const showNumbers = ({ tally, credits }) => {
-  const shown = document.querySelector("[data-tally]");
-  if (shown && tally !== undefined) shown.innerHTML = tally;
-  if (credits !== undefined && credits !== null) {
-    document.querySelector("[data-credits]").textContent = credits.toLocaleString("en");
+const showNumbers = ({ tally, bulk, ...frame }) => {
+  const parts = { "[data-tally]": tally, "[data-bulk]": bulk };
+  for (const [selector, html] of Object.entries(parts)) {
+    const shown = document.querySelector(selector);
+    if (!shown || html === undefined || shown.innerHTML === html) continue;
+    const at = [...shown.querySelectorAll("a")].indexOf(document.activeElement);
+    shown.innerHTML = html;
+    // Who stood on a link stands on the one in its place, or on the page where it is gone.
+    if (at >= 0) (shown.querySelectorAll("a")[at] ?? document.getElementById("main")).focus({ preventScroll: true });
   }
+  numbers.show(frame);
 };
 
 // answer: {group, version, card, tally, credits}, as the server gives it for one job. Gives the card.
@@ -113,6 +123,7 @@ export const put = (answer) => {
   });
   if (ended) {
     play(card);
+    numbers.ended(card.dataset.look);
     document.dispatchEvent(new CustomEvent("job:ended", { detail: card }));
   }
   showNumbers(answer);
@@ -121,13 +132,38 @@ export const put = (answer) => {
   return card;
 };
 
-// today: {under_way, finished, tally, credits}: everything at once, where the socket is away.
+const byId = (html) => {
+  const holder = document.createElement("template");
+  holder.innerHTML = html;
+  return new Map([...holder.content.querySelectorAll("[data-job]")].map((card) => [card.dataset.job, card]));
+};
+
+// Makes a list what the server says: what is unchanged keeps its element, so that a clip plays on.
+const reconcile = (list, fresh) => {
+  const ended = [];
+  for (const [id, card] of fresh) {
+    const old = find(id);
+    if (old && Number(old.dataset.version) >= Number(card.dataset.version) && old.parentElement === list) {
+      fresh.set(id, old);
+    } else if (old) {
+      if (old.dataset.group === "under-way" && card.dataset.group === "finished") ended.push(card);
+      replace(old, card, () => old.replaceWith(card));
+    }
+  }
+  const wanted = [...fresh.values()];
+  if (wanted.some((card, at) => card !== list.children[at]) || wanted.length !== list.children.length) {
+    list.replaceChildren(...wanted);
+  }
+  return ended;
+};
+
+// today: {under_way, finished, tally, bulk, credits, unread}: everything at once, after much has happened.
 export const putAll = (today) => {
   const { "under-way": underWay, finished } = lists();
   if (!underWay) return;
-  underWay.innerHTML = today.under_way;
-  const playing = [...finished.querySelectorAll("video")].some((video) => !video.paused);
-  if (!playing) finished.innerHTML = today.finished;
+  const ended = [...reconcile(finished, byId(today.finished)), ...reconcile(underWay, byId(today.under_way))];
+  for (const card of ended) numbers.ended(card.dataset.look);
+  if (ended.length) document.dispatchEvent(new CustomEvent("jobs:ended", { detail: ended }));
   showNumbers(today);
   refresh();
   changed();
@@ -145,7 +181,7 @@ export const progress = (id, percent) => {
   if (text) text.textContent = `${percent}%`;
   else void fetchCard(id);
   const detail = shown.querySelector("[data-detail]");
-  if (detail) detail.textContent = `${percent}%`;
+  if (detail) detail.textContent = `${percent}%${clock.left(shown.dataset.started, percent)}`;
   changed();
 };
 
@@ -178,6 +214,17 @@ const refreshWaits = async () => {
   }
 };
 
+// A line of the history, where it is on this page.
+const fetchRow = async (id) => {
+  const old = find(id);
+  if (!old) return;
+  const answer = await fetch(`/jobs/${id}/row`);
+  if (!answer.ok || answer.redirected) return;
+  const fresh = parse(await answer.text());
+  if (Number(old.dataset.version) > Number(fresh.dataset.version)) return;
+  replace(old, fresh, () => old.replaceWith(fresh));
+};
+
 const asked = new Map();
 
 // Asks once for several events of the same job that come together.
@@ -190,6 +237,7 @@ export const fetchCard = (id) => {
   asked.set(id, state);
   void (async () => {
     try {
+      if (!lists().finished) return await fetchRow(id);
       const answer = await fetch(`/jobs/${id}/card`, { headers: { Accept: "application/json" } });
       if (answer.ok) put(await answer.json());
     } catch {
@@ -216,8 +264,8 @@ export const fetchPage = async () => {
     replace(old, found, () => old.replaceWith(found));
     dress(document);
     if (became) play(found);
-    const credits = fresh.querySelector("[data-credits]");
-    if (credits) document.querySelector("[data-credits]").textContent = credits.textContent;
+    if (became) numbers.ended(found.dataset.look);
+    numbers.refresh();
     changed();
   } catch {
     // No connection: the catch-up after it comes back asks again.

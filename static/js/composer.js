@@ -132,6 +132,16 @@ const send = async (form, { anotherTake = false } = {}) => {
   }
 };
 
+// The prompt with its settings, as far as they are offered; a variation gets a seed of its own.
+const takeOver = (form, { reuse, variation, seed = "", ...settings }) => {
+  form.elements.prompt.value = reuse;
+  form.elements.seed.value = variation === undefined ? seed : "";
+  for (const name of ["model", "seconds", "size"]) {
+    const select = form.elements[name];
+    if ([...select.options].some(({ value }) => value === settings[name])) select.value = settings[name];
+  }
+};
+
 export const start = () => {
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("#composer")) return;
@@ -142,9 +152,10 @@ export const start = () => {
     const reuse = event.target.closest("[data-reuse]");
     const form = document.getElementById("composer");
     if (!reuse || !form) return;
-    form.elements.prompt.value = reuse.dataset.reuse;
-    hideRepeated(form);
-    count(form);
+    event.preventDefault();
+    reuse.closest("[popover]")?.hidePopover();
+    takeOver(form, reuse.dataset);
+    form.dispatchEvent(new Event("input"));
     form.elements.prompt.focus();
   });
   const form = document.getElementById("composer");

@@ -1,6 +1,8 @@
 // The owner's feed over a websocket. Pushes are hints with a sequence number; a gap or a new
 // connection asks for what was missed. HTTP is asked only when the socket stays away.
 import * as cards from "./cards.js";
+import * as notices from "./notices.js";
+import * as numbers from "./numbers.js";
 
 const CATCH_UP_EVERY = 30_000;
 const OFFLINE_AFTER = 3_000;
@@ -25,14 +27,46 @@ const catchUp = () => {
   }
 };
 
+// One look at everything is cheaper than one at each, and true at once.
+const MANY = 5;
+const TOGETHER = 120;
+let touched = new Set();
+let soon = 0;
+
+const fetchToday = async () => {
+  try {
+    const answer = await fetch("/", { headers: { Accept: "application/json" } });
+    if (!answer.ok || answer.redirected) return;
+    const today = await answer.json();
+    cards.putAll(today);
+    last = Math.max(last, today.feed_head);
+    truth = new Date();
+  } catch {
+    // The server is away; the notice says since when, and the next catch-up asks again.
+  }
+};
+
+const look = () => {
+  soon = 0;
+  const ids = touched;
+  touched = new Set();
+  if (pageJob()) {
+    if (ids.has(pageJob())) void cards.fetchPage();
+    else numbers.refresh();
+    return;
+  }
+  if (ids.size > MANY && cards.hasLists()) void fetchToday();
+  else for (const id of ids) cards.fetchCard(id);
+  if (cards.hasLists()) return;
+  numbers.refresh();
+  void notices.refresh();
+};
+
 const heard = (event) => {
   last = event.sequence;
   if (!event.name.startsWith("job.")) return;
-  if (pageJob()) {
-    if (event.subject_id === pageJob()) void cards.fetchPage();
-  } else {
-    cards.fetchCard(event.subject_id);
-  }
+  touched.add(event.subject_id);
+  soon ||= setTimeout(look, touched.size > 1 ? TOGETHER : 0);
 };
 
 const receive = (message) => {
@@ -59,7 +93,7 @@ const showConnection = () => {
   notice.hidden = !away;
   if (away) {
     document.body.dataset.stale = "";
-    const clock = truth.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const clock = truth.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     notice.querySelector("[data-truth]").textContent = `what was true at ${clock}`;
   } else {
     delete document.body.dataset.stale;
@@ -93,20 +127,9 @@ const connect = () => {
 
 const fallBack = async () => {
   if (lostAt === null || Date.now() - lostAt < FALLBACK_AFTER) return;
-  if (pageJob()) {
-    await cards.fetchPage();
-    return;
-  }
-  try {
-    const answer = await fetch("/", { headers: { Accept: "application/json" } });
-    if (!answer.ok || answer.redirected) return;
-    const today = await answer.json();
-    cards.putAll(today);
-    last = Math.max(last, today.feed_head);
-    truth = new Date();
-  } catch {
-    // The server is away too; the notice says since when.
-  }
+  if (pageJob()) await cards.fetchPage();
+  else if (cards.hasLists()) await fetchToday();
+  else numbers.refresh();
 };
 
 export const start = () => {
@@ -118,8 +141,10 @@ export const start = () => {
   setInterval(showConnection, 1_000);
   setInterval(fallBack, FALLBACK_EVERY);
   addEventListener("online", connect);
+  document.addEventListener("page:refresh", () => cards.hasLists() && void fetchToday());
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState !== "visible") return;
+    // A pause of up to ten seconds before the next try is for servers; somebody who looks now waits for none.
     connect();
     catchUp();
   });

@@ -17,6 +17,12 @@ const nextTheme = () => {
     // The choice lasts as long as the page.
   }
   showTheme();
+  for (const field of document.querySelectorAll("#prompt, #q")) {
+    if (location.hash === `#${field.id}`) field.focus();
+  }
+  document.addEventListener("focusin", ({ target }) => {
+    last = target.closest("[data-job]") ?? last;
+  });
 };
 
 const command = (button) => {
@@ -26,36 +32,72 @@ const command = (button) => {
   else dialog?.close();
 };
 
-let current = -1;
+// Keyboard: the row that has the focus, or was the last to have it, is the current one.
+const rows = () => [...document.querySelectorAll("main [data-job]")].filter((row) => !row.closest("[hidden]"));
+let last = null;
+
+const currentRow = () =>
+  document.activeElement.closest("[data-job]") ?? (last?.isConnected ? last : document.querySelector("[data-page-job]"));
+
 const walk = (step) => {
-  const jobs = [...document.querySelectorAll("[data-job]")];
-  if (!jobs.length) return;
-  current = Math.max(0, Math.min(jobs.length - 1, current + step));
-  jobs[current].querySelector(".prompt a")?.focus();
+  const all = rows();
+  if (!all.length) return;
+  const here = document.activeElement.closest("[data-job]") ?? last;
+  const at = all.indexOf(here);
+  last = all[at === -1 ? (step > 0 ? 0 : all.length - 1) : Math.max(0, Math.min(all.length - 1, at + step))];
+  (last.querySelector(".prompt a") ?? last).focus();
+  last.scrollIntoView({ block: "nearest" });
+};
+
+const press = (selector) => currentRow()?.querySelector(selector)?.requestSubmit();
+
+const go = (address, selector) => {
+  const field = document.querySelector(selector);
+  if (field) field.focus();
+  else location.assign(address);
 };
 
 const SHORTCUTS = {
   j: () => walk(1),
   k: () => walk(-1),
-  n: () => document.getElementById("prompt")?.focus(),
-  c: () =>
-    (document.activeElement.closest("[data-job]") ?? document.querySelector("[data-page-job]"))
-      ?.querySelector("[data-cancel]")
-      ?.requestSubmit(),
+  n: () => go("/#prompt", "#prompt"),
+  "/": () => go("/history#q", "input[type=search]"),
+  c: () => press("[data-cancel]"),
+  r: () => press("[data-retry]"),
+  u: () => currentRow()?.querySelector("[data-reuse], [data-reuse-job]")?.click(),
   "?": () => document.getElementById("keys")?.showModal(),
+};
+
+const copy = async (button) => {
+  const words = button.querySelector("span");
+  const before = words.textContent;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    words.textContent = "Copied";
+  } catch {
+    words.textContent = "Could not be copied";
+  }
+  setTimeout(() => (words.textContent = before), 2_000);
 };
 
 export const start = () => {
   showTheme();
+  for (const field of document.querySelectorAll("#prompt, #q")) {
+    if (location.hash === `#${field.id}`) field.focus();
+  }
+  document.addEventListener("focusin", ({ target }) => {
+    last = target.closest("[data-job]") ?? last;
+  });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
     if (button.matches("[data-theme-next]")) nextTheme();
+    if (button.matches("[data-copy]")) void copy(button);
     if (button.hasAttribute("command")) command(button);
     if (button.matches("[data-dismiss]")) button.closest(".toast").remove();
   });
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest("input, textarea, select") || document.querySelector("dialog[open]")) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open], [popover]:popover-open")) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const act = SHORTCUTS[event.key];
     if (!act) return;

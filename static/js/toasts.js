@@ -29,6 +29,11 @@ export const toast = (text, url = "") => {
 
 // The card itself shows an ending to somebody who looks at it; a toast is for the others.
 export const start = () => {
+  document.addEventListener("jobs:ended", ({ detail: ended }) => {
+    const hidden = ended.filter((card) => !isInView(card));
+    if (hidden.length > MOST) toast(`${hidden.length} videos ended.`);
+    else for (const card of hidden) document.dispatchEvent(new CustomEvent("job:ended", { detail: card }));
+  });
   document.addEventListener("job:ended", ({ detail: card }) => {
     if (isInView(card)) return;
     const state = card.querySelector(".state").textContent.trim();

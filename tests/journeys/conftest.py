@@ -15,6 +15,8 @@ def browser() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
     if not os.path.exists(path):
         pytest.skip("No Chromium on this machine. Install it, or name it in CHROMIUM.")
+    # Playwright keeps an event loop in this thread; the ORM is never used inside it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as play:
         browser = play.chromium.launch(
             executable_path=path,

@@ -3,26 +3,27 @@
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from notifications.records import Reasoned, ReasonForm, Records, WithReason
 from videogen.accounts import keys, suspensions
 from videogen.accounts.models import ApiKey, Suspension, User
 
 
-class ReasonForm(ActionForm):
-    """The action's choice, and why; the suspended person reads it."""
-
-    reason = forms.CharField(max_length=500, required=False, label="Reason, shown to the person")
+class UserForm(WithReason, UserChangeForm):  # type: ignore[misc]  # unfold has no types
+    """A user, and why the record is changed."""
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+class UserAdmin(Reasoned, DjangoUserAdmin):  # type: ignore[type-arg, misc]  # the two bases agree at run time
+    form = UserForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
     ordering = ("email",)
     list_display = ("email", "is_active", "is_staff", "joined_at", "suspended")
     list_filter = ("is_active", "is_staff", ("suspension", admin.EmptyFieldListFilter))
@@ -31,6 +32,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
     fieldsets = (
         (None, {"fields": ("email", "password", "time_zone", "suspended")}),
         ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        ("For the log", {"fields": ("reason",)}),
     )
     readonly_fields = ("suspended",)
     add_fieldsets = ((None, {"fields": ("email", "password1", "password2")}),)
@@ -114,10 +116,10 @@ class SuspensionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscr
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+class ApiKeyAdmin(Records):
     list_display = ("prefix", "name", "user", "scopes", "created_at", "last_used_at", "expires_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
-    search_fields = ("prefix", "=user__email")
+    search_owner = "user_id"
     list_select_related = ("user",)
     actions = ["revoke"]
 
@@ -143,3 +145,12 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What a key may do is settled when it is made."""
         return False
+
+
+@admin.register(LogEntry)
+class ChangeLog(Records):
+    """Who changed what, when, and why."""
+
+    list_display = ("action_time", "user", "content_type", "object_repr", "get_change_message")
+    list_select_related = ("user", "content_type")
+    ordering = ("-id",)

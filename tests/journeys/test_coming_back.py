@@ -1,0 +1,48 @@
+"""A page that was left open while the servers behind it went away and came back empty."""
+
+import psutil
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.journeys.test_first_video import _api_submit, _sign_in, _wait_for_end
+from tests.stack import RunningStack
+
+pytestmark = pytest.mark.browser
+_FLUSH = "import redis; from django.conf import settings; redis.Redis.from_url(settings.REDIS_URL).flushall()"
+
+
+def test_a_page_outlives_a_restart_of_the_servers_and_an_empty_redis(
+    context: BrowserContext, running_stack: RunningStack
+) -> None:
+    page = context.new_page()
+    _sign_in(page, running_stack, "enterprise")
+    before = _api_submit(running_stack, "enterprise", "Before everything went away", seconds=12)
+    row = page.locator("[data-job]", has_text="Before everything went away")
+    expect(row).to_have_count(1, timeout=30_000)
+
+    for program in ("push", "web"):
+        psutil.Process(running_stack.pid_of(program)).kill()
+    running_stack.manage("shell", "-c", _FLUSH)
+    _until_it_answers(context, running_stack)
+    after = _api_submit(running_stack, "enterprise", "After it came back")
+    for job_id in (before, after):
+        _wait_for_end(running_stack, "enterprise", job_id)
+
+    for prompt in ("Before everything went away", "After it came back"):
+        shown = page.locator('[data-list="finished"] [data-job]', has_text=prompt)
+        expect(shown.locator('[data-state="ready"]')).to_be_visible(timeout=30_000)
+        expect(page.locator("[data-job]", has_text=prompt)).to_have_count(1)
+    expect(page.locator("[data-offline]")).to_be_hidden()
+
+
+def _until_it_answers(context: BrowserContext, stack: RunningStack) -> None:
+    other = context.new_page()
+    for _ in range(60):
+        try:
+            other.goto(f"{stack.url}/health/ready")
+        except Exception:  # noqa: BLE001 - nobody listens yet
+            other.wait_for_timeout(500)
+        else:
+            other.close()
+            return
+    raise AssertionError("the web process did not come back")
