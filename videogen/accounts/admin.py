@@ -123,7 +123,11 @@ class ApiKeyAdmin(Records):
     list_select_related = ("user",)
     actions = ["revoke"]
 
-    @admin.action(description="Revoke: refuse at once", permissions=["delete"])
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Revoking is for those who may change keys, though no field can be edited."""
+        return request.user.has_perm("accounts.change_apikey")
+
+    @admin.action(description="Revoke: refuse at once", permissions=["revoke"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> None:
         """End the chosen keys."""
         for key in chosen:
