@@ -72,6 +72,7 @@ class Rotation(APIView):
 
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         """Make a new secret, shown only now; `keep_old_seconds` lets the old one sign beside it."""
+        webhook_endpoints.get(_owner(request), endpoint_id)
         data = _body(request, allowed={"keep_old_seconds"})
         kept = data.get("keep_old_seconds", webhook_endpoints.OVERLAP_SECONDS)
         endpoint, secret = webhook_endpoints.rotate(
@@ -85,6 +86,7 @@ class Test(APIView):
 
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         """Send one test message of `event_type` now, and say what came back."""
+        webhook_endpoints.get(_owner(request), endpoint_id)
         data = _body(request, allowed={"event_type"})
         made = webhook_log.test(_owner(request), endpoint_id, event_type=data.get("event_type"))
         return Response(representation.of_delivery(made))

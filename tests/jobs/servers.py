@@ -50,7 +50,13 @@ class ScriptedServer:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(runs_in_worker=False, can_find=self.can_find, asks_many=self.asks_many)
+        return Capabilities(
+            runs_in_worker=False,
+            can_find=self.can_find,
+            asks_many=self.asks_many,
+            image_input="image",
+            can_remix=True,
+        )
 
     def submit(self, order: Order) -> Submitted:
         self.asked.append("submit")

@@ -93,6 +93,7 @@ def test_a_pool_that_cannot_work_is_refused_by_its_field(
     settings: dict[str, Any], field: str
 ) -> None:
     ann()
+    Pool.objects.update(image_input="", can_remix=False)
     with pytest.raises(InvalidField) as refused:
         pools.put("preview", settings, actor="me")
 

@@ -1,11 +1,11 @@
 """Who may do what, over every route and verb of every API that the addresses tell of."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
@@ -15,6 +15,9 @@ from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
 from jobs.models import Job
+from notifications import sealing
+from notifications.models import Delivery, WebhookEndpoint
+from notifications.relay import Relay
 from tests.factories import Person, ann, cy, person, succeeded
 from videogen.accounts import keys
 from videogen.accounts.models import ApiKey
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.django_db
 _VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _MISSING = UUID("01890000-0000-7000-8000-000000000000")
 # What a route is about, by the name of its argument; these are somebody's.
-_OWNED = frozenset({"job_id", "video_id"})
+_OWNED = frozenset({"job_id", "video_id", "key_id", "endpoint_id", "delivery_id"})
 _OTHERS = {"attempt": "1", "character_id": "char_1", "model": "preview", "number": "1"}
 # Different in every answer.
 _CHANGING = frozenset({"X-Request-Id", "Date"})
@@ -45,8 +48,9 @@ class Route:
     def is_public(self) -> bool:
         return AllowAny in self.view.permission_classes
 
-    def path(self, job_id: UUID) -> str:
-        return self.template.format(job_id=job_id, video_id=f"video_{job_id.hex}", **_OTHERS)
+    def path(self, things: Mapping[str, UUID]) -> str:
+        found = {name: str(thing) for name, thing in things.items()}
+        return self.template.format(video_id=f"video_{things['job_id'].hex}", **found, **_OTHERS)
 
     def takes(self, verb: str) -> bool:
         name = "get" if verb == "HEAD" else verb.lower()
@@ -98,6 +102,28 @@ def _staff() -> Person:
     return found
 
 
+def _belongings(owner: Person) -> dict[str, UUID]:
+    """Give ids of all that a route can be about, of one owner."""
+    endpoint = WebhookEndpoint.objects.create(
+        id=uuid4(),
+        owner_id=owner.id,
+        url="https://hooks.example/",
+        event_types=["video.completed"],
+        sealed_secret=sealing.seal("whsec_c2VjcmV0"),
+    )
+    job = succeeded(owner)
+    relay = Relay()
+    relay.acquire_shards()
+    relay.step()
+    keys.create(owner.user, name="another")
+    return {
+        "job_id": job.id,
+        "key_id": ApiKey.objects.get(name="another", user=owner.user).id,
+        "endpoint_id": endpoint.id,
+        "delivery_id": Delivery.objects.get(channel="webhook", owner_id=owner.id).id,
+    }
+
+
 def _revoked(owner: Person) -> Person:
     key = keys.create(owner.user, name="lost")
     ApiKey.objects.filter(name="lost").update(revoked_at="2020-01-01T00:00:00Z")
@@ -113,7 +139,7 @@ def test_both_faces_are_in_the_matrix() -> None:
 @_OF_EACH
 def test_nobody_is_answered_without_a_key_that_lives(route: Route) -> None:
     owner = ann()
-    path, revoked = route.path(succeeded(owner).id), _revoked(owner)
+    path, revoked = route.path(_belongings(owner)), _revoked(owner)
 
     for verb in _VERBS:
         if route.is_public and route.takes(verb):
@@ -127,22 +153,27 @@ def test_nobody_is_answered_without_a_key_that_lives(route: Route) -> None:
     "route", [route for route in _ROUTES if route.is_owned], ids=lambda route: route.template
 )
 def test_strangers_and_staff_are_told_what_a_missing_id_tells(route: Route) -> None:
-    job, strangers = succeeded(ann()), (cy(), _staff())
+    things, strangers = _belongings(ann()), (cy(), _staff())
+    missing = dict.fromkeys(things, _MISSING)
+    before = Job.objects.get()
 
     for stranger, verb in product(strangers, _VERBS):
-        told = _told(_ask(stranger, verb, route.path(job.id)))
-        assert told == _told(_ask(stranger, verb, route.path(_MISSING))), verb
+        told = _told(_ask(stranger, verb, route.path(things)))
+        assert told == _told(_ask(stranger, verb, route.path(missing))), verb
         assert told[0] == (404 if route.takes(verb) else 405), verb
     after = Job.objects.get()
-    assert (after.state, after.version, after.hidden_at) == ("succeeded", job.version, None)
+    assert (after.state, after.version, after.hidden_at) == ("succeeded", before.version, None)
 
 
 @_OF_EACH
 def test_an_owner_is_answered(route: Route) -> None:
     owner = ann()
+    things = _belongings(owner)
+    missing = dict.fromkeys(things, _MISSING)
 
-    for verb in _VERBS:
-        path = route.path(succeeded(owner).id if route.is_owned else _MISSING)
+    # What is deleted is gone for the verbs after it.
+    for verb in sorted(_VERBS, key=lambda verb: verb == "DELETE"):
+        path = route.path(things if route.is_owned else missing)
         status = _ask(owner, verb, path).status_code
         if not route.takes(verb):
             assert status == 405, verb
