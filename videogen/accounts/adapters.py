@@ -82,6 +82,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail. A post office that is away stops nobody: the page offers to send it again."""
+        if not settings.EMAIL_BACKEND:
+            logger.error(
+                "mail_not_sent", extra={"mail": template_prefix, "reason": "EMAIL_URL is not set"}
+            )
+            return
         try:
             super().send_mail(template_prefix, email, context)
         except (SMTPException, OSError):
