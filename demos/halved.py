@@ -64,7 +64,9 @@ class _Record:
 def show() -> int:
     """Cut a pool to half under load and give it back; exit status 1 when a promise is not kept."""
     checks, record = stage.Checks(), _Record()
-    with servers.running(_POOL, dialect="openai", slots=_SLOTS, options=("--speed=0.7",)) as server:
+    with servers.running(
+        _POOL, dialect="replicate", slots=_SLOTS, options=("--speed=0.7",)
+    ) as server:
         _add_pool(server)
         stage.title(f"Before: {_SLOTS} GPUs, accounts of three tiers, more work than they can do")
         keys = {
@@ -249,8 +251,8 @@ def _p95(waits: list[float]) -> float:
 
 def _add_pool(server: Server) -> None:
     settings: dict[str, Any] = {
-        "driver": "openai_videos",
-        "profile": "openai",
+        "driver": "replicate",
+        "key": "demo",
         "slots": _SLOTS,
         "model_names": [_MODEL],
         "seconds": [4],
