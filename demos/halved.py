@@ -252,6 +252,7 @@ def _p95(waits: list[float]) -> float:
 def _add_pool(server: Server) -> None:
     settings: dict[str, Any] = {
         "driver": "replicate",
+        "profile": "",
         "key": "demo",
         "slots": _SLOTS,
         "model_names": [_MODEL],
