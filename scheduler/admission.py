@@ -26,7 +26,9 @@ def noted(drains: Drains, *, drain: float, now: float) -> Drains:
     """Note how fast a line drains now; the least of each minute is kept, for ten minutes."""
     minute = int(now // 60)
     kept = {at: least for at, least in drains if at > minute - _MINUTES}
-    kept[minute] = min(drain, kept.get(minute, drain))
+    before = kept.get(minute, 0.0)
+    # What stood still and moves again counts as it moves; what stands still now is closed now.
+    kept[minute] = min(drain, before) if before > 0 and drain > 0 else drain
     return tuple(sorted(kept.items()))
 
 
