@@ -75,7 +75,12 @@ def test_an_operator_moves_accounts_and_it_is_written_down() -> None:
     User.objects.create_superuser("root@example.com", "a long password")
     browser = Client()
     browser.login(username="root@example.com", password="a long password")
-    form = {"action": "change_tier", "_selected_action": str(owner.id), "tier": "pro"}
+    form = {
+        "action": "change_tier",
+        "_selected_action": str(owner.id),
+        "tier": "pro",
+        "reason": "They asked.",
+    }
 
     browser.post("/admin/jobs/account/", form)
     browser.post("/admin/jobs/account/", {**form, "tier": "standby"})

@@ -199,8 +199,8 @@ def test_a_revoked_key_ends_its_streams(running_stack: RunningStack) -> None:
     key = keys.new_secret()
     _sql(
         running_stack,
-        "insert into account_api_key (id, user_id, name, prefix, digest, created_at)"
-        " select gen_random_uuid(), id, 'short', 'vg', %s, now() from account_user"
+        "insert into account_api_key (id, user_id, name, prefix, digest, scopes, created_at)"
+        " select gen_random_uuid(), id, 'short', 'vg', %s, '{read,write}', now() from account_user"
         " where email like 'internal@%%'",
         [hashlib.sha256(key.encode()).digest()],
     )

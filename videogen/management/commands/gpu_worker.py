@@ -67,6 +67,8 @@ class Command(BaseCommand):
                 "threads",
                 "--concurrency",
                 str(max(1, spare + sum(_threads(pool, slots) for pool in chosen))),
+                # No message waits behind a running one: whoever is free takes it.
+                "--disable-prefetch",
                 "--loglevel",
                 "WARNING",
                 "--without-mingle",
