@@ -87,4 +87,4 @@ def test_an_operator_moves_accounts_and_it_is_written_down() -> None:
 
     assert Account.objects.get(owner_id=owner.id).tier_id == "pro"
     assert Job.objects.get().tier_id == "pro"
-    assert LogEntry.objects.get().change_message == "Moved from free to pro."
+    assert LogEntry.objects.get().change_message == "Moved from free to pro: They asked."
