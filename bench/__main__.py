@@ -1,4 +1,7 @@
-"""`bin/bench [NAME ...] --json FILE`: runs benchmarks by name and prints their figures."""
+"""`bin/bench [NAME ...] --json FILE`: runs benchmarks by name and prints their figures.
+
+FILE keeps them, and a drawing of them lies beside it, with .svg instead of .json.
+"""
 
 import argparse
 import json
@@ -9,36 +12,61 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from bench import (
+    back,
+    beside,
+    calls,
     doors,
+    figures,
     following,
     grants,
+    growth,
     handover,
     hostile,
     idle,
     in_flight,
+    lives,
+    mixed,
     moves,
     pages,
     paint,
+    plot,
+    reads,
+    refusals,
     relay,
+    sockets,
     stuck,
+    submissions,
+    v1,
 )
 
 _BENCHMARKS = {
+    "back": back.measure,
+    "beside": beside.measure,
+    "calls": calls.measure,
     "doors": doors.measure,
+    "figures": figures.measure,
     "following": following.measure,
     "grants": grants.measure,
+    "growth": growth.measure,
     "handover": handover.measure,
     "hostile": hostile.measure,
     "idle": idle.measure,
     "in_flight": in_flight.measure,
+    "lives": lives.measure,
+    "mixed": mixed.measure,
     "moves": moves.measure,
     "pages": pages.measure,
     "paint": paint.measure,
+    "reads": reads.measure,
+    "refusals": refusals.measure,
     "relay": relay.measure,
+    "sockets": sockets.measure,
     "stuck": stuck.measure,
+    "submissions": submissions.measure,
+    "v1": v1.measure,
 }
 # Those that measure the running stack; the others bring servers of their own.
-_ON_THE_STACK = {"following", "idle", "paint"}
+_ON_THE_STACK = {"back", "following", "idle", "paint"}
 
 
 def main() -> int:
@@ -62,6 +90,7 @@ def main() -> int:
             print(f"  {figure:<32} {value:10.2f}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
+        options.json.with_suffix(".svg").write_text(plot.draw(found))
     return 0
 
 

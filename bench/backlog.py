@@ -1,5 +1,9 @@
-"""A backlog of any size, filled by COPY: a few owners have most of it, in lines of three tiers and two kinds."""
+"""A backlog of any size, filled by COPY: a few owners have most of it, in lines of three tiers and two kinds.
 
+`python -m bench.backlog COUNT OWNERS` migrates the database of the environment and fills it.
+"""
+
+import sys
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -28,9 +32,10 @@ copy job (id, owner_id, tier_id, state, attempt, failed_count, version, prompt, 
 _WAITING = "copy backlog (job_id, owner_id, line_id, cost, since) from stdin"
 _LANES = (
     """
-insert into lane (owner_id, line_id, state, tag, work, head_id, head_cost, head_since)
-select b.owner_id, b.line_id, 1, random() * 100, b.work, head.job_id, head.cost, head.since
-from (select owner_id, line_id, sum(cost) as work from backlog group by owner_id, line_id) b
+insert into lane (owner_id, line_id, state, tag, work, jobs, head_id, head_cost, head_since)
+select b.owner_id, b.line_id, 1, random() * 100, b.work, b.jobs, head.job_id, head.cost, head.since
+from (select owner_id, line_id, sum(cost) as work, count(*) as jobs from backlog
+    group by owner_id, line_id) b
 cross join lateral (select job_id, cost, since from backlog
     where owner_id = b.owner_id and line_id = b.line_id order by job_id limit 1) head
 """,
@@ -41,7 +46,7 @@ where account.owner_id = b.owner_id
 """,
     "vacuum analyze",
 )
-_EMPTY = "truncate job, backlog, lane, lease, slot_use, share, turn, pool_floor cascade"
+_EMPTY = "truncate job, backlog, lane, lease, slot_use, progress cascade"
 
 
 def add_owners() -> list[uuid.UUID]:
@@ -105,17 +110,17 @@ def fill(owners: list[uuid.UUID], count: int, *, among: int) -> None:
                 )
                 copy.write_row((*given, _CREDITS, 0, 0, "", "", "", ""))
         with cursor.copy(_WAITING) as copy:
-            for job_id, owner, _, _, cost, line in rows:
-                copy.write_row((job_id, owner, line, cost, _since(random)))
+            for number, (job_id, owner, _, _, cost, line) in enumerate(rows):
+                copy.write_row((job_id, owner, line, cost, _since(number / count)))
         cursor.execute("reset session_replication_role")
         for statement in _LANES:
             cursor.execute(statement)
         cursor.execute("reset statement_timeout")
 
 
-def _since(random: Random) -> str:
-    """Give a moment in the hours before a fixed one: everything waited long."""
-    return str(datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=random.uniform(0, 20_000)))
+def _since(part: float) -> str:
+    """Give a moment in the hours before a fixed one: everything waited long, and the first the longest."""
+    return str(datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=20_000 * (1 - part)))
 
 
 def _rows(
@@ -139,3 +144,18 @@ def _rows(
             cost,
             lines[tier, kind],
         )
+
+
+def main(count: int, among: int) -> None:
+    """Make the tables, the owners and the backlog."""
+    import django  # noqa: PLC0415 - nothing here needs it when it is imported
+
+    django.setup()
+    from django.core.management import call_command  # noqa: PLC0415
+
+    call_command("migrate", interactive=False, verbosity=0)
+    fill(add_owners(), count, among=among)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

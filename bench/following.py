@@ -174,7 +174,9 @@ async def _rate(
 def _web_seconds() -> float:
     """Give the processor time that the web processes have used."""
     supervisor = psutil.Process(int((idle.data_dir() / "run" / "supervisord.pid").read_text()))
-    web = [one for one in supervisor.children() if "granian" in " ".join(one.cmdline())]
+    web = [
+        one for one in supervisor.children() if "videogen.servers web" in " ".join(one.cmdline())
+    ]
     every = [*web, *(child for one in web for child in one.children(recursive=True))]
     return float(sum(sum(one.cpu_times()[:2]) for one in every))
 

@@ -1,10 +1,13 @@
 """What granting costs, and whether it stays so: a backlog of a million jobs, a minute of work, an old snapshot.
 
 `bin/bench grants` measures the dispatcher's batches of ten alone, from 10 thousand and from a million waiting
-jobs; then a minute with 300 submissions, grants and ends each second beside each other, during which another
-session holds an old snapshot for 24 seconds, as a backup does.
+jobs in turn. The million is measured right after a checkpoint, too: then the first write to a page logs the whole page,
+which the small one has behind it after its warm-up. Then two minutes with 300 submissions, grants and ends each second
+beside each other, of which another session holds an old snapshot through the second one, as a backup does; with what a
+grant costs the dispatcher and its connection in the first ten seconds and in the last.
 """
 
+import json
 import os
 import statistics
 import subprocess
@@ -12,161 +15,166 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import psutil
+import psycopg
 
-from bench import backlog, private
+from bench import kept
+from bench.granting import cpu_seconds
+from bench.kept import Databases
 
-_GRANTS = 6_000
-_WARM_UP = 1_000
-_SLOTS = 100
-_SMALL, _LARGE = 10_000, 1_000_000
+_ROUNDS = 3
+_GRANTS = 3_000
+# Grants that are not measured: they fill caches, and in the large backlog write most pages once.
+_SETTLES = {"10k": 500, "1m": 500, "1m_settled": 45_000}
+# How many wait, and of how many owners.
+_BACKLOGS = {"10k": (10_000, 8_000), "1m": (1_000_000, 50_000)}
 _RATE = 300
-# Of the minute: until when nothing is held, and for how long the old snapshot is.
-_PLAIN, _HELD, _AFTER = 18.0, 24.0, 18.0
+# Two end jobs, as one waits for the disk at each.
+_HANDS = (
+    ("grant", _RATE, 0, 1),
+    ("submit", _RATE, 0, 1),
+    ("end", _RATE // 2, 0, 2),
+    ("end", _RATE // 2, 1, 2),
+)
+_MINUTE, _WINDOW = 60, 10
+_WARM_UP = 10
 _ROOT = Path(__file__).resolve().parent.parent
-_TABLES = ("backlog", "lane", "lease", "line", "share", "slot_use", "turn", "job")
+_TABLES = ("backlog", "lane", "lease", "line", "progress", "slot_use", "job", "account")
 
-_FREE_ALL = "delete from lease"
-_READY = "update lane set state = 1 where state = 2"
+_COUNTS = """
+select count(*) filter (where from_state = ''), count(*) filter (where cause = 'grant'),
+    count(*) filter (where to_state = 'succeeded') from job_transition
+"""
+_DEAD = """
+select relname, n_dead_tup, pg_total_relation_size(relid) / 1048576.0::float8
+from pg_stat_user_tables where relname = any(%s)
+"""
 
 
 def measure() -> dict[str, float]:
     """Give rates, times in milliseconds and counts by name."""
-    with private.application():
-        return _measure()
+    with kept.databases() as databases:
+        filled = {
+            name: databases.filled(count, owners=owners)
+            for name, (count, owners) in _BACKLOGS.items()
+        }
+        found = {"load_average_before": os.getloadavg()[0]}
+        found |= _alone(databases, filled)
+        for name in ("plain", "old_snapshot"):
+            found |= _minute(databases, filled["1m"], name)
+        return found | {"load_average_after": os.getloadavg()[0]}
 
 
-def _measure() -> dict[str, float]:
-    from jobs.models import Pool  # noqa: PLC0415 - after django.setup
-
-    owners = backlog.add_owners()
-    found: dict[str, float] = {}
-    Pool.objects.update(slots=_SLOTS)
-    for name, count, among in (("10k", _SMALL, 8_000), ("1m", _LARGE, len(owners))):
-        backlog.fill(owners, count, among=among)
-        found |= {f"{figure}_from_{name}": value for figure, value in _alone().items()}
+def _alone(databases: Databases, filled: dict[str, str]) -> dict[str, float]:
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in _SETTLES}
+    # A copy ends in a checkpoint, so all come first.
+    small = [databases.copy(filled["10k"], f"measured_10k_{number}") for number in range(_ROUNDS)]
+    large = databases.copy(filled["1m"], "measured_1m")
+    rounds["1m"].append(_granted(databases, large, warm_up=_SETTLES["1m"]))
+    warm_up = _SETTLES["1m_settled"]
+    # A round takes a third of a small backlog, and next to nothing of the large one.
+    for where in small:
+        rounds["10k"].append(_granted(databases, where, warm_up=_SETTLES["10k"]))
+        rounds["1m_settled"].append(_granted(databases, large, warm_up=warm_up))
+        warm_up = _SETTLES["1m"]
+    found = {
+        f"{figure}_from_{name}": statistics.median(each[figure] for each in measured)
+        for name, measured in rounds.items()
+        for figure in measured[0]
+    }
     for figure in ("grants_per_s", "grants_per_cpu_s"):
-        found[f"{figure}_1m_to_10k"] = found[f"{figure}_from_1m"] / found[f"{figure}_from_10k"]
-    with _at_work() as counted:
-        found |= _minute(counted)
+        for name in ("1m", "1m_settled"):
+            few = found[f"{figure}_from_10k"]
+            found[f"{figure}_{name}_to_10k"] = found[f"{figure}_from_{name}"] / few
     return found
 
 
-def _alone() -> dict[str, float]:
-    """Fill the slots batch by batch, and empty them between, which is not measured."""
-    from django.db import connection  # noqa: PLC0415 - after django.setup
-
-    from scheduler import dispatch  # noqa: PLC0415
-    from scheduler.board import Memory  # noqa: PLC0415
-
-    memory, granted, times = Memory(), 0, []
-    both = (psutil.Process(), psutil.Process(connection.connection.info.backend_pid))
-    used = 0.0
-    sizes: list[int] = []
-    while granted < _GRANTS + _WARM_UP:
-        began, used_before = time.perf_counter(), _cpu(both)
-        batch = dispatch.grant_batch(memory)
-        took, used_now = time.perf_counter() - began, _cpu(both) - used_before
-        granted += len(batch.doorbells)
-        if granted > _WARM_UP and batch.doorbells:
-            times.append(took)
-            used += used_now
-            sizes.append(len(batch.doorbells))
-        if not batch.is_cut:
-            with connection.cursor() as cursor:
-                cursor.execute(_FREE_ALL)
-                cursor.execute(_READY)
-            memory.counted_at = time.monotonic()
-    return {
-        "grants_per_s": sum(sizes) / sum(times),
-        # On a machine that others use too, this says what it costs.
-        "grants_per_cpu_s": sum(sizes) / used,
-        "batch_mean": statistics.mean(sizes),
-        "batch_median_ms": statistics.median(times) * 1000,
-        "batch_p95_ms": statistics.quantiles(times, n=20)[-1] * 1000,
-    }
+def _granted(databases: Databases, where: str, *, warm_up: int) -> dict[str, float]:
+    answer = subprocess.run(
+        [sys.executable, "-m", "bench.granting", str(_GRANTS), str(warm_up)],
+        cwd=_ROOT,
+        env=databases.environment(where),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    return found
 
 
-def _cpu(processes: tuple[psutil.Process, ...]) -> float:
-    return float(sum(sum(process.cpu_times()[:2]) for process in processes))
+def _minute(databases: Databases, source: str, name: str) -> dict[str, float]:
+    """Let three processes submit, grant and end jobs; tell the first ten seconds and the last."""
+    where = databases.copy(source, "measured_minute")
+    with psycopg.connect(databases.url(where)) as connection:
+        connection.execute("update pool set slots = 100")
+        connection.execute("update tier set queued_limit = null")
+    with (
+        psycopg.connect(databases.url(where), autocommit=True) as connection,
+        psycopg.connect(databases.url(where)) as other,
+        _hands(databases.environment(where)) as dispatcher,
+    ):
+        time.sleep(_WARM_UP)
+        if name == "old_snapshot":
+            other.execute("set transaction isolation level repeatable read")
+            other.execute("select 1")
+        began, moments = time.monotonic(), [(0.0, _counts(connection))]
+        used = [cpu_seconds(dispatcher)]
+        while moments[-1][0] < _MINUTE:
+            time.sleep(_WINDOW - (time.monotonic() - began) % _WINDOW)
+            moments.append((time.monotonic() - began, _counts(connection)))
+            used.append(cpu_seconds(dispatcher))
+        dead = connection.execute(_DEAD, [list(_TABLES)]).fetchall()
+    found: dict[str, float] = {}
+    for at, act in enumerate(("submits", "grants", "ends")):
+        first, *_, last = rates = [
+            (after[at] - before[at]) / (later - earlier)
+            for (earlier, before), (later, after) in pairwise(moments)
+        ]
+        if not first:
+            raise SystemExit(
+                f"No {act} in the first {_WINDOW} s: this machine is too busy to measure."
+            )
+        found[f"{act}_per_s_{name}"] = statistics.median(rates)
+        found[f"{act}_per_s_{name}_first_10_s"] = first
+        found[f"{act}_per_s_{name}_last_10_s"] = last
+        found[f"{act}_{name}_last_to_first"] = last / first
+    for window, at in (("first", 1), ("last", -1)):
+        granted = moments[at][1][1] - moments[at - 1][1][1]
+        spent = used[at] - used[at - 1]
+        found[f"grant_cpu_ms_{name}_{window}_10_s"] = spent / granted * 1000
+    for table, count, size in dead:
+        found[f"{table}_dead_{name}"] = count
+        found[f"{table}_mib_{name}"] = float(size)
+    return found
+
+
+def _counts(connection: psycopg.Connection) -> tuple[int, ...]:
+    (row,) = connection.execute(_COUNTS).fetchall()
+    return tuple(row)
 
 
 @contextmanager
-def _at_work() -> Iterator[Any]:
-    """Let three processes submit, grant and end jobs; give a question for what they did so far."""
-    from django.db import connection  # noqa: PLC0415 - after django.setup
-
-    from jobs.models import Pool, Tier  # noqa: PLC0415
-
-    Pool.objects.update(slots=_SLOTS)
-    Tier.objects.update(queued_limit=None)
-    with connection.cursor() as cursor:
-        cursor.execute(_FREE_ALL)
-        cursor.execute(_READY)
-    connection.close()
+def _hands(environment: dict[str, str]) -> Iterator[tuple[psutil.Process, ...]]:
+    """Let them work; give the dispatcher and its process in the database."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "bench.hands", hand, str(_RATE)],
+            [sys.executable, "-m", "bench.hands", *map(str, arguments)],
             cwd=_ROOT,
-            env=os.environ.copy(),
-            stdout=subprocess.DEVNULL,
+            env={**environment, "LOG_LEVEL": "WARNING"},
+            stdout=subprocess.PIPE,
         )
-        for hand in ("submit", "grant", "end")
+        for arguments in _HANDS
     ]
     try:
-        yield _counts
+        dispatcher = processes[0]
+        number = int(next(iter(dispatcher.stdout or ())))
+        yield psutil.Process(dispatcher.pid), psutil.Process(number)
         if any(process.poll() is not None for process in processes):
-            raise SystemExit("One of the three processes ended before its time.")
+            raise SystemExit("One of the processes ended before its time.")
     finally:
         for process in processes:
             process.terminate()
         for process in processes:
             process.wait(20)
-
-
-def _counts() -> dict[str, int]:
-    from django.db import connection  # noqa: PLC0415 - after django.setup
-
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select count(*) filter (where from_state = ''), count(*) filter (where cause = 'grant'),"
-            " count(*) filter (where to_state = 'succeeded') from job_transition"
-        )
-        submits, grants, ends = cursor.fetchone()
-    return {"submits": submits, "grants": grants, "ends": ends}
-
-
-def _minute(counts: Any) -> dict[str, float]:
-    from django.db import connection  # noqa: PLC0415 - after django.setup
-
-    time.sleep(5)
-    found: dict[str, float] = {}
-    for name, seconds in (("plain", _PLAIN), ("old_snapshot", _HELD), ("after", _AFTER)):
-        other = connection.copy()
-        try:
-            if name == "old_snapshot":
-                other.set_autocommit(False)
-                with other.cursor() as cursor:
-                    cursor.execute("set idle_in_transaction_session_timeout = 0")
-                    cursor.execute("set transaction isolation level repeatable read")
-                    cursor.execute("select 1")
-            before, began = counts(), time.monotonic()
-            time.sleep(seconds)
-            took, after = time.monotonic() - began, counts()
-        finally:
-            other.close()
-        for figure, value in after.items():
-            found[f"{figure}_per_s_{name}"] = (value - before[figure]) / took
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select relname, n_dead_tup, pg_total_relation_size(relid) / 1048576.0"
-            " from pg_stat_user_tables where relname = any(%s)",
-            [list(_TABLES)],
-        )
-        for table, dead, size in cursor.fetchall():
-            found[f"{table}_dead"] = dead
-            found[f"{table}_mib"] = float(size)
-    return found

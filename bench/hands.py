@@ -1,6 +1,7 @@
-"""One of the three that `bin/bench grants` lets work beside each other: it submits, grants, or ends jobs.
+"""One of those that `bin/bench grants` lets work beside each other: it submits, grants, or ends jobs.
 
-`python -m bench.hands submit|grant|end RATE`, until it is terminated.
+`python -m bench.hands submit|grant|end RATE PART PARTS`, until it is terminated. Of several that end jobs each has
+its part of the slots. The one that grants prints the number of its process in the database first.
 """
 
 import signal
@@ -15,7 +16,7 @@ import django
 _OWNERS = 50_000
 
 
-def main(hand: str, rate: int) -> None:
+def main(hand: str, rate: int, part: int, parts: int) -> None:
     """Act so many times a second; who is late catches up."""
     django.setup()
     stopped: list[int] = []
@@ -23,7 +24,7 @@ def main(hand: str, rate: int) -> None:
     if hand == "grant":
         _dispatch(stopped)
         return
-    act = _submitting() if hand == "submit" else _ending()
+    act = _submitting() if hand == "submit" else _ending(part, parts)
     due = time.monotonic()
     while not stopped:
         act()
@@ -32,9 +33,13 @@ def main(hand: str, rate: int) -> None:
 
 
 def _dispatch(stopped: list[int]) -> None:
-    from scheduler import dispatch  # noqa: PLC0415 - after django.setup
+    from django.db import connection  # noqa: PLC0415 - after django.setup
+
+    from scheduler import dispatch  # noqa: PLC0415
     from scheduler.board import Memory  # noqa: PLC0415
 
+    connection.ensure_connection()
+    print(connection.connection.info.backend_pid, flush=True)
     memory = Memory()
     while not stopped:
         batch = dispatch.grant_batch(memory)
@@ -54,8 +59,10 @@ def _submitting() -> Callable[[], object]:
     return act
 
 
-def _ending() -> Callable[[], object]:
-    from jobs import transitions  # noqa: PLC0415 - after django.setup
+def _ending(part: int, parts: int) -> Callable[[], object]:
+    from django.db.models import F  # noqa: PLC0415 - after django.setup
+
+    from jobs import transitions  # noqa: PLC0415
     from jobs.backends.backend import Video  # noqa: PLC0415
     from jobs.ids import JobId  # noqa: PLC0415
     from jobs.models import Lease  # noqa: PLC0415
@@ -66,7 +73,10 @@ def _ending() -> Callable[[], object]:
     def act() -> None:
         if not running:
             running.extend(
-                Lease.objects.order_by("granted_at").values_list("job_id", "attempt")[:50]
+                Lease.objects.alias(part=F("slot") % parts)
+                .filter(part=part)
+                .order_by("granted_at")
+                .values_list("job_id", "attempt")[:50]
             )
         if running:
             job_id, attempt = running.pop(0)
@@ -76,4 +86,4 @@ def _ending() -> Callable[[], object]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], *(int(value) for value in sys.argv[2:5]))

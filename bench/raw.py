@@ -21,9 +21,18 @@ class Connection:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         return cls(reader=reader, writer=writer, host=parts.netloc)
 
-    def begin(self, method: str, path: str, *, key: str, body: bytes = b"", **more: str) -> None:
+    def begin(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str,
+        scheme: str = "Bearer",
+        body: bytes = b"",
+        **more: str,
+    ) -> None:
         """Send a request and wait for nothing; `more` are headers, with underscores."""
-        headers = {"Host": self.host, "Authorization": f"Bearer {key}"}
+        headers = {"Host": self.host, "Authorization": f"{scheme} {key}"}
         headers |= {name.replace("_", "-"): value for name, value in more.items()}
         if body:
             headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}

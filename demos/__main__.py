@@ -10,6 +10,7 @@ import django
 _DEMOS = {
     "lost-webhooks": "webhooks of a backend that are lost, repeated, late, early and forged",
     "halved": "half of the GPUs go away under load: paid users served, queue bounded, free shed first",
+    "fair": "a flood after little use, tiers by weight, a whale beside small users",
     "triple": "the same prompt three times within a second",
     "stuck": "many jobs stuck in running: detected, attributed, recovered",
 }
@@ -26,6 +27,8 @@ def main() -> int:
     parser.add_argument("name", choices=_DEMOS, metavar="NAME")
     name = parser.parse_args().name
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "videogen.settings")
+    # A line for each move would hide what is shown.
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
     django.setup()
     return int(import_module(f"demos.{name.replace('-', '_')}").show())
 

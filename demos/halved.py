@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from random import Random
 from statistics import quantiles
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from demos import servers, stage
-from demos.servers import Server
 from jobs import pools, transitions
 from jobs.errors import TransitionRefused
 from jobs.ids import JobId
@@ -69,7 +68,9 @@ def show() -> int:
     with servers.running(
         _POOL, dialect="replicate", slots=_SLOTS, options=("--speed=0.7",)
     ) as server:
-        _add_pool(server)
+        servers.add_one_model_pool(
+            server, model=_MODEL, slots=_SLOTS, declared_speed=0.5, actor="demo halved"
+        )
         stage.title(f"Before: {_SLOTS} GPUs, accounts of three tiers, more work than they can do")
         keys = {
             tier: list(chain.from_iterable(load.seed(count, tier=tier)))
@@ -248,22 +249,6 @@ def _waits(ids: list[str]) -> list[float]:
 
 def _p95(waits: list[float]) -> float:
     return quantiles(waits, n=20)[-1] if len(waits) > 1 else waits[0]
-
-
-def _add_pool(server: Server) -> None:
-    settings: dict[str, Any] = {
-        "driver": "replicate",
-        "profile": "",
-        "key": "demo",
-        "slots": _SLOTS,
-        "model_names": [_MODEL],
-        "seconds": [4],
-        "sizes": ["1280x720"],
-        "polls_per_second": 20.0,
-        # GPU-seconds for one second of 854x480 here, until it is learned.
-        "declared_speed": 0.5,
-    }
-    servers.add_pool(server, settings, actor="demo halved")
 
 
 @contextmanager

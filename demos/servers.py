@@ -65,6 +65,24 @@ def add_pool(server: Server, settings: Mapping[str, Any], *, actor: str) -> None
     time.sleep(4.5)
 
 
+def add_one_model_pool(
+    server: Server, *, model: str, slots: int, declared_speed: float, actor: str
+) -> None:
+    """Add a server as a pool of one model and one kind of clip; the speed is what holds until it is learned."""
+    settings = {
+        "driver": "replicate",
+        "profile": "",
+        "key": "demo",
+        "slots": slots,
+        "model_names": [model],
+        "seconds": [4],
+        "sizes": ["1280x720"],
+        "polls_per_second": 20.0,
+        "declared_speed": declared_speed,
+    }
+    add_pool(server, settings, actor=actor)
+
+
 def _remove_pool(pool: str) -> None:
     for job in Job.objects.filter(pool_id=pool).live():
         stage.api("internal", f"jobs/{job.id}/cancellation", {})

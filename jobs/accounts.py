@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from jobs import lanes, ledger
+from jobs import lanes, ledger, progress
 
 _OPEN: Final = """
 insert into account (owner_id, tier_id, balance, held, live_count, granted_month)
@@ -29,11 +29,10 @@ where lane.owner_id = %(owner)s and lane.state > 0 and line.tier_id = %(before)s
 order by target.id
 """
 # The owner starts level with the others of the new line, as one who comes back does.
-_MOVE_WAITING: Final = """
+_MOVE_WAITING: Final = f"""
 with leveled as (
-    update lane set tag = greatest(lane.tag, line.virtual_time) from line
+    update lane set tag = greatest(lane.tag, {progress.VIRTUAL_TIME.format(line="lane.line_id")})
     where lane.owner_id = %(owner)s and lane.line_id = %(after)s and lane.state = 0
-        and line.id = lane.line_id
 ), moved as (
     update backlog set line_id = %(after)s where owner_id = %(owner)s and line_id = %(line)s
     returning job_id

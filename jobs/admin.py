@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 
 from jobs import accounts, kinds, ledger, pool_admin, transitions
-from jobs.errors import CancelFeeChanged, TransitionRefused
+from jobs.errors import JobMissing, TransitionRefused
 from jobs.ids import JobId
 from jobs.models import (
     Account,
@@ -44,22 +44,22 @@ class JobAdmin(Records):
         """Cancelling is for those who may change jobs, though no field can be edited."""
         return bool(request.user.has_perm("jobs.change_job"))
 
-    @admin.action(description="Cancel, where it is free for the owner", permissions=["cancel"])
+    @admin.action(description="Cancel what waits, at no cost to its owner", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: Any) -> None:
-        """Cancel the chosen jobs as their owners could, with a reason, each logged."""
+        """Cancel the chosen jobs that wait, each logged; their owners are told the reason."""
         reason = self.reason_of(request)
         if not reason:
             return
         canceled = 0
-        for job in queryset.select_related(None).only("id", "owner_id")[: self.list_per_page]:
+        for job in queryset.select_related(None).only("id")[: self.list_per_page]:
             try:
-                transitions.cancel(JobId(job.id), owner_id=job.owner_id, agreed_fee=0)
-            except (TransitionRefused, CancelFeeChanged) as refusal:
+                transitions.withdraw(JobId(job.id), why=f"Cancelled by an operator: {reason}")
+            except (TransitionRefused, JobMissing) as refusal:
                 messages.warning(request, f"{job.id}: {refusal}")
             else:
                 canceled += 1
                 self.log_change(request, job, f"Cancelled: {reason}")
-        messages.success(request, f"{canceled:,} cancelled, at no cost to their owners.")
+        messages.success(request, f"{canceled:,} cancelled at no cost; their owners are told why.")
 
 
 @admin.register(Attempt)

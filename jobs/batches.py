@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from jobs import submission
+from jobs import batch_ends, submission
 from jobs.entrance import Origin
 from jobs.errors import Busy, JobError, KeyReused, NoRoom, QuotaExceeded, StillInProgress
 from jobs.idempotency import Claim
@@ -52,7 +52,9 @@ class Submitted:
     results: Sequence[Result]
 
 
-def submit(wanted: Sequence[VideoRequest], *, owner_id: UUID, key: str | None) -> Submitted:
+def submit(
+    wanted: Sequence[VideoRequest], *, owner_id: UUID, key: str | None, sent_by: str = ""
+) -> Submitted:
     """Submit each request. Raises KeyReused when the key made a call with other requests."""
     batch_id, is_replay = _open(wanted, owner_id=owner_id, key=key)
     results: list[Result] = []
@@ -62,12 +64,13 @@ def submit(wanted: Sequence[VideoRequest], *, owner_id: UUID, key: str | None) -
                 request,
                 owner_id=owner_id,
                 claim=Claim.in_batch(batch_id, position),
-                origin=Origin(batch_id=batch_id),
+                origin=Origin(batch_id=batch_id, sent_by=sent_by),
             )
         except (QuotaExceeded, NoRoom, StillInProgress, Busy) as refusal:
             results.append(Result(refusal=refusal))
         else:
             results.append(Result(accepted=accepted))
+    batch_ends.close(batch_id)
     return Submitted(batch_id=batch_id, is_replay=is_replay, results=results)
 
 

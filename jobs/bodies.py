@@ -1,11 +1,12 @@
 """What a body may be, for every face: small, flat in memory, and one reading only.
 
-JSON has at most 64 kB, 20 levels, no key twice and no number that is none. A form has the same texts, and one
-image, which is counted while it comes. What is refused is refused with the name of its field.
+JSON has at most 64 kB, 20 levels, no key twice, no number that is none and no text that cannot be kept. A form has
+the same texts, and one image, which is counted while it comes. What is refused is refused with the name of its field.
 """
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any, Final
@@ -26,6 +27,7 @@ LARGEST_JSON: Final = 64 * 1024
 DEEPEST: Final = 20
 # Boundaries, headers and texts beside the image.
 _LARGEST_FORM: Final = images.LARGEST + 2 * LARGEST_JSON
+_HALF: Final = re.compile("[\ud800-\udfff]")
 # A name in an error is cut here.
 _LONGEST_NAME: Final = 64
 
@@ -37,17 +39,7 @@ class StrictJSONParser(JSONParser):
         """Read and check. Raises RequestDataTooBig, ParseError, InvalidFields."""
         if _length(parser_context["request"]) > LARGEST_JSON:
             raise RequestDataTooBig
-        raw = stream.read(LARGEST_JSON + 1)
-        if len(raw) > LARGEST_JSON:
-            raise RequestDataTooBig
-        try:
-            found = json.loads(
-                raw.decode(), object_pairs_hook=_once, parse_constant=lambda _: math.nan
-            )
-        except (ValueError, RecursionError) as error:
-            raise ParseError from error
-        _check(found)
-        return found
+        return read_json(stream.read(LARGEST_JSON + 1))
 
 
 class StrictFormParser(MultiPartParser):
@@ -59,7 +51,9 @@ class StrictFormParser(MultiPartParser):
         if _length(request) > _LARGEST_FORM:
             raise FileTooLarge(field=images.FIELD, largest=images.LARGEST)
         request.upload_handlers = [_OneImage(request)]
-        return super().parse(stream, media_type, parser_context)
+        # Django knows the type in small letters only; it may come in any (RFC 9110, 8.3.1).
+        kind, semicolon, parameters = (media_type or "").partition(";")
+        return super().parse(stream, f"{kind.lower()}{semicolon}{parameters}", parser_context)
 
 
 class _OneImage(FileUploadHandler):
@@ -93,16 +87,76 @@ class _OneImage(FileUploadHandler):
         )
 
 
+class ImageOfForm(FileUploadHandler):
+    """Takes the image of a page's form, in memory; of one that is too large no more than shows that it is."""
+
+    def handle_raw_input(
+        self,
+        input_data: Any,
+        META: Any,  # noqa: N803 - Django's name
+        content_length: int,
+        boundary: Any,
+        encoding: Any = None,
+    ) -> None:
+        """Refuse a body that no form has, before it is read. Raises RequestDataTooBig."""
+        if content_length > 2 * _LARGEST_FORM:
+            raise RequestDataTooBig
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        """Begin with a file."""
+        super().new_file(*args, **kwargs)
+        self._kept = BytesIO()
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Keep a piece, up to the largest size and one byte; nothing of a field that takes no file."""
+        if self.field_name == images.FIELD:
+            self._kept.write(raw_data[: max(0, images.LARGEST + 1 - start)])
+
+    def file_complete(self, file_size: int) -> InMemoryUploadedFile | None:
+        """Give what was kept, with the size that it came with."""
+        if self.field_name != images.FIELD:
+            return None
+        self._kept.seek(0)
+        return InMemoryUploadedFile(
+            self._kept, self.field_name, self.file_name or "", "", file_size, None
+        )
+
+
+def read_json(raw: bytes) -> Any:
+    """Read a JSON value. Raises RequestDataTooBig, ParseError, InvalidFields."""
+    if len(raw) > LARGEST_JSON:
+        raise RequestDataTooBig
+    try:
+        found = json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=lambda _: math.nan)
+    except (ValueError, RecursionError) as error:
+        raise ParseError from error
+    _check(found)
+    return found
+
+
 def fields(request: Request) -> Mapping[str, Any]:
     """Give the fields of a body, whatever its encoding. Raises what its parser raises, and InvalidFields."""
     if "Transfer-Encoding" in request.headers and not _length(request):
-        raise LengthRequired
+        _gather(request)
     data = request.data
     if isinstance(data, QueryDict):
         return _unfolded(data)
     if not isinstance(data, Mapping):
         raise InvalidFields({"body": "Send a JSON object."})
     return data
+
+
+def _gather(request: Request) -> None:
+    """Read a body that comes in pieces (RFC 9112, 7.1), to the largest that any may have, and note its length.
+
+    Raises LengthRequired where the server does not say where such a body ends.
+    """
+    http = request._request  # noqa: SLF001 - DRF has no other way to what Django reads from
+    if not http.META.get("wsgi.input_terminated"):
+        raise LengthRequired
+    body = http.META["wsgi.input"].read(_LARGEST_FORM + 1)
+    http.META["CONTENT_LENGTH"] = str(len(body))
+    http._stream = BytesIO(body)  # noqa: SLF001 - as WSGIRequest itself sets it
 
 
 def _length(request: Any) -> int:
@@ -120,12 +174,19 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check(found: object) -> None:
-    """Refuse what is too deep, and numbers that are none, each by its outermost name."""
+    """Refuse what is too deep, numbers that are none, and text that no database holds, by the outermost name."""
     for field, value, depth in _walk(found):
         if depth > DEEPEST:
             raise InvalidFields({field: f"More than {DEEPEST} levels are not read."})
         if isinstance(value, float) and not math.isfinite(value):
             raise InvalidFields({field: "NaN and infinite numbers are no JSON."})
+        if isinstance(value, str) and not _is_text(value):
+            raise InvalidFields({field: "This text has a NUL or half a character in it."})
+
+
+def _is_text(value: str) -> bool:
+    # Half of a surrogate pair is JSON, and cannot be encoded.
+    return "\x00" not in value and (value.isascii() or not _HALF.search(value))
 
 
 def _walk(found: object) -> Iterator[tuple[str, object, int]]:

@@ -9,6 +9,8 @@ from typing import Final
 
 from django.db import connection
 
+from notifications import prepared
+
 # Unanswered calls in a row that open it.
 OPENS_AT: Final = 5
 # How long it stays open, seconds: doubled for each further unanswered call, up to the longest.
@@ -32,8 +34,7 @@ returning unanswered = %(opens_at)s
 
 def answered(pool: str) -> None:
     """Note that a server gave a usable answer: the breaker closes."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ANSWERED, [pool])
+    prepared.run(_ANSWERED, [pool])
 
 
 def unanswered(pool: str, reason: str) -> bool:

@@ -1,6 +1,7 @@
 """Who asks: the signed-in person behind a request, as the domain needs to know them."""
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,8 @@ from django.http import HttpRequest
 
 from jobs import days
 
+PAGES: Final = "Studio"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -16,6 +19,8 @@ class Caller:
 
     owner_id: UUID
     zone: ZoneInfo
+    # By what they ask, in words that they know: the pages, a key's name, an app.
+    sender: str = PAGES
 
 
 def of(request: HttpRequest) -> Caller:
@@ -23,4 +28,9 @@ def of(request: HttpRequest) -> Caller:
     user = request.user
     if not user.is_authenticated:
         raise PermissionDenied
-    return Caller(owner_id=user.id, zone=days.zone(user.time_zone))
+    shown = getattr(request, "auth", None)
+    return Caller(
+        owner_id=user.id,
+        zone=days.zone(user.time_zone),
+        sender=getattr(shown, "sender", "") or PAGES,
+    )

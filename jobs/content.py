@@ -7,6 +7,7 @@ made for waiting, fetches from the backend with our key and passes on what comes
 import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
+from urllib.parse import urljoin
 from uuid import UUID
 
 import httpx
@@ -23,8 +24,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from jobs import callers, orders
-from jobs.backends import registry
-from jobs.backends.backend import BackendError, Content, is_asynchronous
+from jobs.backends import registry, results
+from jobs.backends.backend import BackendError, Content, Site, is_asynchronous
 from jobs.failures import FailureKind
 from jobs.models import Job
 from notifications.addresses import http_origin
@@ -33,6 +34,8 @@ from notifications.addresses import http_origin
 _VALID_FOR: Final = 3600
 _SALT: Final = "job content"
 _TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
+# A server may keep its files elsewhere, and say so with a redirect.
+_MOST_REDIRECTS: Final = 3
 # What of the backend's answer is passed on.
 _PASSED_ON: Final = ("content-length", "content-range", "accept-ranges", "last-modified", "etag")
 # What `orders.published` makes of a file that only we may fetch.
@@ -85,28 +88,43 @@ async def stream(request: HttpRequest, ticket: str) -> HttpResponseBase:
     except signing.BadSignature:
         return HttpResponse("This address is no longer valid. Open the video again.", status=403)
     try:
-        content = await sync_to_async(_content)(UUID(job_hex), attempt)
+        found = await sync_to_async(_content)(UUID(job_hex), attempt)
     except BackendError as error:
         is_forgotten = error.kind is FailureKind.BACKEND_FORGOT
         return HttpResponse(_GONE, status=410) if is_forgotten else HttpResponse(_AWAY, status=502)
-    if content is None:
+    if found is None:
         return HttpResponse(_GONE, status=410)
-    wanted = {**content.headers, "Accept-Encoding": "identity"}
-    if "Range" in request.headers:
-        wanted["Range"] = request.headers["Range"]
     client = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
     try:
-        answer = await client.send(
-            client.build_request("GET", content.url, headers=wanted), stream=True
-        )
+        answer = await _opened(client, *found, wanted=request.headers.get("Range", ""))
     except httpx.HTTPError:
         await client.aclose()
         return HttpResponse(_AWAY, status=502)
-    if answer.status_code not in {200, 206}:
+    # What is compressed, which was not asked for, is no video to a player.
+    is_plain = answer.headers.get("content-encoding", "identity") == "identity"
+    if answer.status_code not in {200, 206} or not is_plain:
         await answer.aclose()
         await client.aclose()
         return HttpResponse(_GONE, status=410 if answer.status_code == 404 else 502)  # noqa: PLR2004 - RFC 9110
     return _passed_on(client, answer)
+
+
+async def _opened(
+    client: httpx.AsyncClient, content: Content, site: Site, *, wanted: str
+) -> httpx.Response:
+    """Ask for the file, where its server says that it is; only where results may be, and with our key only to it."""
+    url, headers = content.url, {**content.headers, "Accept-Encoding": "identity"}
+    if wanted:
+        headers["Range"] = wanted
+    for _ in range(_MOST_REDIRECTS):
+        answer = await client.send(client.build_request("GET", url, headers=headers), stream=True)
+        url = urljoin(url, answer.headers.get("location", "")) if answer.is_redirect else ""
+        if not url or not results.allowed(url, site):
+            return answer
+        await answer.aclose()
+        if not results.is_own(url, site):
+            headers = {name: text for name, text in headers.items() if name not in content.headers}
+    return await client.send(client.build_request("GET", url, headers=headers), stream=True)
 
 
 def _passed_on(client: httpx.AsyncClient, answer: httpx.Response) -> StreamingHttpResponse:
@@ -128,7 +146,7 @@ def _passed_on(client: httpx.AsyncClient, answer: httpx.Response) -> StreamingHt
     return response
 
 
-def _content(job_id: UUID, attempt: int) -> Content | None:
+def _content(job_id: UUID, attempt: int) -> tuple[Content, Site] | None:
     with connection.cursor() as cursor:
         cursor.execute(_ORDER, [job_id, attempt])
         row: tuple[Any, ...] | None = cursor.fetchone()
@@ -136,4 +154,4 @@ def _content(job_id: UUID, attempt: int) -> Content | None:
         return None
     order = orders.of_row(row)
     backend = registry.backend(order.site.driver)
-    return backend.content(order) if is_asynchronous(backend) else None
+    return (backend.content(order), order.site) if is_asynchronous(backend) else None

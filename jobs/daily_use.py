@@ -1,6 +1,7 @@
 """What an owner used day by day. A day that is over and done is counted once, then remembered for a while."""
 
-import logging
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -10,34 +11,42 @@ from zoneinfo import ZoneInfo
 from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
-from redis import RedisError
 
 from jobs import days
 from jobs.models import Account, Lease
-
-logger = logging.getLogger(__name__)
 
 # No plan allows more jobs a day; for owners without limits a day's sums end here.
 MOST_OF_A_DAY: Final = 20_000
 _REMEMBERED_FOR: Final = 7 * 86_400
 
-# A range of the index of an owner's jobs for each day that is not remembered.
+# A range of the index of an owner's jobs for each day that is not remembered. Waits are of what began.
 _USE: Final = """
 select given.day, sums.* from unnest(
     %(days)s::date[], %(firsts)s::timestamptz[], %(nexts)s::timestamptz[]
 ) as given (day, first, next),
 lateral (
+    with counted as materialized (
+        select state, model, created_at, dispatched_at, finished_at, started_at, credits_charged,
+            credits_reserved
+        from job
+        where owner_id = %(owner)s and created_at >= given.first and created_at < given.next
+        order by created_at desc, id desc limit %(most)s
+    )
     select count(*), count(*) filter (where state = 'succeeded'),
         count(*) filter (where finished_at is null),
         coalesce(sum(extract(epoch from finished_at - started_at)), 0)::float8,
         coalesce(sum(credits_charged), 0)::bigint,
         coalesce(sum(credits_reserved - credits_charged)
-            filter (where finished_at is not null), 0)::bigint
-    from (
-        select state, finished_at, started_at, credits_charged, credits_reserved from job
-        where owner_id = %(owner)s and created_at >= given.first and created_at < given.next
-        order by created_at desc, id desc limit %(most)s
-    ) counted
+            filter (where finished_at is not null), 0)::bigint,
+        percentile_cont(array[0.5, 0.9]) within group (
+            order by extract(epoch from dispatched_at - created_at)::float8),
+        (select coalesce(jsonb_object_agg(model, jsonb_build_array(jobs, seconds, charged)), '{}')::text
+            from (
+                select model, count(*) as jobs, sum(credits_charged) as charged,
+                    coalesce(sum(extract(epoch from finished_at - started_at)), 0)::float8 as seconds
+                from counted group by model
+            ) by_model)
+    from counted
 ) sums
 """
 # What a plan's day counts: every accepted job, and the GPU time of those that got a slot or may still.
@@ -53,7 +62,11 @@ from (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """One day: jobs by when they were submitted, GPU-seconds, and credits charged and given back."""
+    """One day: jobs by when they were submitted, GPU-seconds, and credits charged and given back.
+
+    `waits` are the median and the slowest tenth of the seconds that jobs waited for a GPU, None where none got one;
+    `models` has of each model its jobs, GPU-seconds and credits charged.
+    """
 
     jobs: int
     ready: int
@@ -61,6 +74,8 @@ class Use:
     gpu_seconds: float
     charged: int
     given_back: int
+    waits: Sequence[float] | None
+    models: Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,25 +141,20 @@ def _count(owner_id: UUID, wanted: list[date], *, zone: ZoneInfo) -> dict[date, 
                 gpu_seconds=gpu_seconds,
                 charged=charged,
                 given_back=back,
+                waits=waits,
+                models=json.loads(models),
             )
-            for day, jobs, ready, live, gpu_seconds, charged, back in cursor.fetchall()
+            for day, jobs, ready, live, gpu_seconds, charged, back, waits, models in cursor.fetchall()
         }
 
 
 def _key(owner_id: UUID, day: date, zone: ZoneInfo) -> str:
-    return f"use {owner_id.hex} {day} {zone.key}".replace(" ", ":")
+    return f"day {owner_id.hex} {day} {zone.key}".replace(" ", ":")
 
 
 def _remembered(keys: list[str]) -> dict[str, dict[str, Any]]:
-    try:
-        return dict(cache.get_many(keys))
-    except (RedisError, OSError) as error:
-        logger.info("use_not_remembered", extra={"reason": type(error).__name__})
-        return {}
+    return dict(cache.get_many(keys))
 
 
 def _remember(values: dict[str, dict[str, Any]]) -> None:
-    try:
-        cache.set_many(values, _REMEMBERED_FOR)
-    except (RedisError, OSError) as error:
-        logger.info("use_not_remembered", extra={"reason": type(error).__name__})
+    cache.set_many(values, _REMEMBERED_FOR)

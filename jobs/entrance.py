@@ -1,28 +1,44 @@
 """The statement of a submission: claim, limits, door, credits, job, first transition, line and event in one."""
 
 import json
+import random
+import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
 from functools import cache, partial
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
-from jobs import door, events, idempotency, images, lanes, ledger, places, prepared
+from jobs import events, gates, idempotency, images, lanes, ledger, places, progress
 from jobs.idempotency import Claim
 from jobs.ids import JobId
 from jobs.requests import STANDBY, InvalidFields, VideoRequest
-from notifications import outbox
+from notifications import outbox, prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What a request came from: an ended job, a job to vary, a call with several requests."""
+    """What a request came from: an ended job, a job to vary, a call with several requests; and who or what sent it."""
 
     retry_of: UUID | None = None
     variation_of: UUID | None = None
     batch_id: UUID | None = None
+    sent_by: str = ""
+
+
+class _Way(Enum):
+    """How a request is let in, the cheapest first: parts of the statement that decide nothing are left out."""
+
+    # By a gate, or where there is no bound, without a ticket: nearly every request.
+    GATES = auto()
+    DOOR = auto()
+    # With the running jobs counted, under the account's lock.
+    LOCKED = auto()
 
 
 # `room` locks the account, so that submissions of one owner take turns and limits are exact: PostgreSQL
@@ -54,64 +70,60 @@ _RUNNING: Final = places.NOT_IN_LINE
 _LOCK_ACCOUNT: Final = "select 1 from account where owner_id = %s for no key update"
 # Standby has places of its own, and is counted as exactly.
 _OWN_PLACES: Final = "a.live_count < plan.queued_limit + /*running*/ + (select count(*) from shown)"
-# Ticket, account, door: whoever waits for one of them decides on what the one before left. `let_in` finds
-# the door open or changes nothing; a line without a row of its own, or without a bound, is open.
-_SUBMIT: Final = f"""
-with line_of as materialized (
-    select line.id, line.tier_id from account a join line on line.kind = %(kind)s
-        and line.tier_id = case when %(standby)s then '{STANDBY}' else a.tier_id end
-    where a.owner_id = %(owner)s
-), shown as materialized (
+_OWN_PLACES_ONLY: Final = "a.live_count < plan.queued_limit"
+# Ticket, account, gate or door: whoever waits for one of them decides on what the one before left. Whoever is
+# refused adds nothing there; a line without a door of its own, or without a bound, is open. A day never goes back:
+# who began before midnight and waited for one who began after it counts for the new day.
+_SHOWN: Final = """, shown as materialized (
     select ticket.id from ticket, line_of
     where ticket.owner_id = %(owner)s and ticket.line_id = line_of.id and ticket.job_id is null
         and ticket.valid_until >= statement_timestamp() and ticket.valid_from <= statement_timestamp()
     order by ticket.fingerprint <> %(fingerprint)s, ticket.valid_from limit 1
     for no key update of ticket
-), room as materialized (
+)"""
+_NO_TICKET: Final = """and not exists (
+    select from ticket where ticket.owner_id = a.owner_id and ticket.job_id is null
+        and ticket.valid_until >= statement_timestamp())"""
+_USED: Final = """, used as (
+    update ticket set job_id = %(job)s from entered where ticket.id = (select id from shown)
+)"""
+_SUBMIT: Final = f"""
+with line_of as materialized (
+    select line.id, line.tier_id from account a join line on line.kind = %(kind)s
+        and line.tier_id = case when %(standby)s then '{STANDBY}' else a.tier_id end
+    where a.owner_id = %(owner)s
+)/*shown*/, room as materialized (
     select a.owner_id, line_of.tier_id, line_of.id as line_id,
-        (statement_timestamp() at time zone 'UTC')::date as today,
-        coalesce(make_interval(secs => 60.0 / nullif(plan.submissions_per_minute, 0)), '0') as spacing
+        greatest(a.day, (statement_timestamp() at time zone 'UTC')::date) as today,
+        coalesce(make_interval(secs => 60.0 / nullif(plan.submissions_per_minute, 0)), '0') as spacing,
+        plan.queued_limit - a.live_count - 1
+            + (select count(*) from lease where lease.owner_id = a.owner_id) as places_left
     from account a join tier plan on plan.name = a.tier_id cross join line_of
     where a.owner_id = %(owner)s and a.balance >= %(credits)s
         and (plan.submissions_per_minute is null or a.submitted_until
             <= statement_timestamp() + make_interval(secs => 60.0 - 60.0 / nullif(plan.submissions_per_minute, 0)))
         and (plan.jobs_per_day is null or plan.jobs_per_day
-            > case when a.day = (statement_timestamp() at time zone 'UTC')::date then a.day_jobs else 0 end)
+            > case when a.day >= (statement_timestamp() at time zone 'UTC')::date then a.day_jobs else 0 end)
         and (plan.gpu_seconds_per_day is null or plan.gpu_seconds_per_day >= %(estimate)s
-            + case when a.day = (statement_timestamp() at time zone 'UTC')::date then a.day_gpu_seconds else 0 end)
+            + case when a.day >= (statement_timestamp() at time zone 'UTC')::date then a.day_gpu_seconds else 0 end)
         and (plan.queued_limit is null or /*own_places*/)
+        /*no_ticket*/
     for no key update of a
-), let_in as (
-    update door d set added = d.added + %(adds)s,
-        fullest = case when d.work + d.added > 0
-            then greatest(d.fullest, (d.work + d.added + %(adds)s) / d.bound) else d.fullest end
-    from room
-    where d.line_id = room.line_id and d.bound is not null and d.drain > 0
-        and (d.work + d.added + %(adds)s <= d.bound * case
-                when exists (select from shown) then {door.WITH_TICKET}
-                when d.book > statement_timestamp() then {door.WHILE_BOOKED} else {door.WITHOUT_TICKET} end
-            or (d.work + d.added <= 0 and (d.book <= statement_timestamp() or exists (select from shown))))
-    returning d.line_id
-), passed as (
-    select room.* from room where exists (select from let_in) or not exists (
-        select from door d where d.line_id = room.line_id and d.bound is not null)
-)/*claims*/, entered as (
+), /*enter*//*claims*/, entered as (
     select passed.* from passed /*claimed*/
-), used as (
-    update ticket set job_id = %(job)s from entered where ticket.id = (select id from shown)
-), reserved as ({ledger.RESERVE_BALANCE}
+)/*used*/, reserved as ({ledger.RESERVE_BALANCE}
 ), created as (
     insert into job (id, owner_id, tier_id, state, attempt, failed_count, version, prompt, model,
         seconds, size, seed, estimate, idempotency_key, retry_of, start_by, finish_by,
         credits_reserved, credits_charged, progress, video_url, thumbnail_url, error_code,
-        error_message, image_digest, remixed_from, variation_of, batch_id)
+        error_message, image_digest, remixed_from, variation_of, batch_id, sent_by)
     select %(job)s, owner_id, tier_id, 'queued', 0, 0, 1, %(prompt)s, %(model)s,
         %(seconds)s, %(size)s, %(seed)s, %(estimate)s, %(key)s, %(retry_of)s,
         now() + make_interval(secs => %(start_within)s),
         now() + make_interval(secs => %(finish_within)s),
-        %(credits)s, 0, 0, '', '', '', '', %(image)s, %(remixed_from)s, %(variation_of)s, %(batch)s
+        %(credits)s, 0, 0, '', '', '', '', %(image)s, %(remixed_from)s, %(variation_of)s, %(batch)s, %(sent_by)s
     from entered
-    returning id, owner_id
+    returning id, owner_id, created_at, start_by, finish_by
 ), noted as (
     insert into job_transition (job_id, version, from_state, to_state, attempt, cause)
     select id, 1, '', 'queued', 0, 'owner' from created
@@ -121,18 +133,23 @@ with line_of as materialized (
     select %(job)s, owner_id, line_id, %(estimate)s, now() from entered
 ), opened as (
     insert into lane as l
-        (owner_id, line_id, state, tag, work, head_id, head_cost, head_since)
-    select entered.owner_id, line.id, 1, line.virtual_time,
-        %(estimate)s, %(job)s, %(estimate)s, now()
-    from entered join line on line.id = entered.line_id
+        (owner_id, line_id, state, tag, work, jobs, head_id, head_cost, head_since)
+    select entered.owner_id, entered.line_id, 1, {progress.VIRTUAL_TIME.format(line="entered.line_id")},
+        %(estimate)s, 1, %(job)s, %(estimate)s, now()
+    from entered
     on conflict (owner_id, line_id) do update set {lanes.JOINED}
 ), told as (
     {outbox.INSERT}
     select %(event)s, id, owner_id, %(payload)s::jsonb from created
 )
 select (select count(*) from room), (select count(*) from passed), (select count(*) from entered),
-    (select line_id from let_in), (select tier_id from room)
+    (select line_id from let_in), (select tier_id from room), (select places_left from room),
+    created.created_at, created.start_by, created.finish_by
+from (select) always left join created on true
 """
+# After the door itself decided, requests of that kind go straight to it for so long, seconds.
+_AT_THE_DOOR: Final = 1.0
+_door_until: dict[str, float] = {}
 # A repeat that came through the door is taken back.
 _GIVE_BACK: Final = "update door set added = added - %s where line_id = %s"
 # Standby that named no time to start by waits so long, seconds.
@@ -140,13 +157,20 @@ _STANDBY_LASTS: Final = 86_400
 
 
 class Outcome(NamedTuple):
-    """What the statement found: 1 or 0 each, the line whose door counted the job, and the line's tier."""
+    """What the statement found: 1 or 0 each, the line whose door counted the job, and the line's tier.
+
+    `places_left` of the plan's line are None where the plan has no such limit; moments are those of the new job.
+    """
 
     has_room: int
     has_passed: int
     is_entered: int
     counted_in: int | None
     tier: str
+    places_left: int | None = None
+    created_at: datetime | None = None
+    start_by: datetime | None = None
+    finish_by: datetime | None = None
 
 
 def enter(request: VideoRequest, *, owner_id: UUID, **options: Any) -> Outcome:
@@ -176,38 +200,62 @@ def _enter(
     execute = partial(
         _execute, request, job_id=job_id, owner_id=owner_id, claim=claim, origin=origin
     )
-    # Two claims must both hold or neither: only then is there something to take back.
-    has_two = claim.key is not None and claim.content is not None
-    # Within a transaction of the caller's, a broken constraint must not spoil what comes after.
-    has_savepoint = has_two or connection.in_atomic_block
     try:
-        if not request.standby:
-            with transaction.atomic() if has_savepoint else nullcontext():
-                found = execute(counts_running=False)
-                if has_two and not found.is_entered:
-                    transaction.set_rollback(True)
-            if found.counted_in and not found.is_entered and not has_two:
-                _give_back(request, line_id=found.counted_in)
-            if found.has_room:
-                return found
-        # Jobs that run leave their places in line; only an account near its limit pays for counting them.
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(_LOCK_ACCOUNT, [owner_id])
-            found = execute(counts_running=True)
-            if not found.is_entered:
-                transaction.set_rollback(True)
+        found = _by_turns(
+            request, execute, has_two=claim.key is not None and claim.content is not None
+        )
+        return found or _locked(execute, owner_id=owner_id)
     except IntegrityError as error:
         # The claim is gone after its days, and the job still knows its key.
         if "job_one_per_key" not in str(error):
             raise
         return Outcome(1, 1, 0, None, "")
+
+
+def _by_turns(
+    request: VideoRequest, execute: Callable[..., Outcome], *, has_two: bool
+) -> Outcome | None:
+    """Enter by the first way that decides; None where only a count of what runs can.
+
+    Two claims must both hold or neither. In a caller's transaction, a broken constraint must not spoil what follows.
+    """
+    has_savepoint = has_two or connection.in_atomic_block
+    for way in _ways(request):
+        with transaction.atomic() if has_savepoint else nullcontext():
+            found = execute(way=way)
+            if has_two and not found.is_entered:
+                transaction.set_rollback(True)
+        if found.counted_in and not found.is_entered and not has_two:
+            with connection.cursor() as cursor:
+                cursor.execute(_GIVE_BACK, [_adds(request), found.counted_in])
+        if found.has_passed or (found.has_room and way is _Way.DOOR):
+            return found
+        if found.has_room:
+            _door_until[request.kind] = time.monotonic() + _AT_THE_DOOR
+    return None
+
+
+def _locked(execute: Callable[..., Outcome], *, owner_id: UUID) -> Outcome:
+    """Enter with the account locked: jobs that run leave their places in line, and are counted now.
+
+    Only an account near its limit, and standby, pay for that.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCK_ACCOUNT, [owner_id])
+        found = execute(way=_Way.LOCKED)
+        if not found.is_entered:
+            transaction.set_rollback(True)
     return found
 
 
-def _give_back(request: VideoRequest, *, line_id: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_GIVE_BACK, [_adds(request), line_id])
+def _ways(request: VideoRequest) -> tuple[_Way, ...]:
+    """Give what to try without the account's lock; standby counts, and so needs it."""
+    if request.standby:
+        return ()
+    if _door_until.get(request.kind, 0.0) > time.monotonic():
+        return (_Way.DOOR,)
+    return (_Way.GATES, _Way.DOOR)
 
 
 def _adds(request: VideoRequest) -> float:
@@ -222,14 +270,14 @@ def _execute(
     owner_id: UUID,
     claim: Claim,
     origin: Origin,
-    counts_running: bool,
+    way: _Way,
 ) -> Outcome:
     start_within = request.start_within or (_STANDBY_LASTS if request.standby else None)
     (found,) = prepared.run(
         _statement(
             has_key=claim.key is not None,
             has_content=claim.content is not None,
-            counts_running=counts_running,
+            way=way,
             is_standby=request.standby,
         ),
         {
@@ -252,6 +300,7 @@ def _execute(
             "seed": request.seed,
             "standby": request.standby,
             "adds": _adds(request),
+            "gate": random.randrange(gates.COUNT),  # noqa: S311 - spreads callers, guards nothing
             "start_within": start_within,
             "finish_within": request.finish_within,
             "estimate": request.estimate,
@@ -259,6 +308,7 @@ def _execute(
             "retry_of": origin.retry_of,
             "variation_of": origin.variation_of,
             "batch": origin.batch_id,
+            "sent_by": origin.sent_by,
             "image": request.input_reference.digest if request.input_reference else None,
             "remixed_from": request.remixed_from,
             "event": events.SUBMITTED,
@@ -276,15 +326,23 @@ def _told(origin: Origin) -> str:
 
 
 @cache
-def _statement(*, has_key: bool, has_content: bool, counts_running: bool, is_standby: bool) -> str:
+def _statement(*, has_key: bool, has_content: bool, way: _Way, is_standby: bool) -> str:
     claims = (_KEYED if has_key else "") + (_SAME if has_content else "")
     names = [name for name, has in (("keyed", has_key), ("same", has_content)) if has]
     claimed = " and ".join(f"exists (select 1 from {name})" for name in names)
-    running = _RUNNING if counts_running else "0"
-    own_places = places.ON_STANDBY if is_standby else _OWN_PLACES
-    return (
-        _SUBMIT.replace("/*own_places*/", own_places)
-        .replace("/*running*/", running)
-        .replace("/*claims*/", claims)
-        .replace("/*claimed*/", f"where {claimed}" if claimed else "")
-    )
+    by_gate = way is _Way.GATES
+    own_places = _OWN_PLACES_ONLY if by_gate else _OWN_PLACES
+    parts = {
+        "own_places": places.ON_STANDBY if is_standby else own_places,
+        "running": _RUNNING if way is _Way.LOCKED else "0",
+        "shown": "" if by_gate else _SHOWN,
+        "no_ticket": _NO_TICKET if by_gate else "",
+        "enter": gates.BY_GATE_ONLY if by_gate else gates.ENTER,
+        "used": "" if by_gate else _USED,
+        "claims": claims,
+        "claimed": f"where {claimed}" if claimed else "",
+    }
+    statement = _SUBMIT
+    for name, part in parts.items():
+        statement = statement.replace(f"/*{name}*/", part)
+    return statement

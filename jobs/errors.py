@@ -55,6 +55,20 @@ class RetryRefused(JobError):
 
 
 @dataclass
+class EditRefused(JobError):
+    """A GPU was found for the job, or it has ended: its words are in use, or of no use."""
+
+    job_id: UUID
+    current: str
+    code = "edit_refused"
+
+    def __str__(self) -> str:
+        if self.current in {"queued", "dispatched", "running"}:
+            return "It has started with the words that it had. Cancel it, or use its prompt again."
+        return "It has ended. Use its prompt again to make another one."
+
+
+@dataclass
 class AttemptSuperseded(JobError):
     """A newer attempt owns the job; what this worker says no longer counts."""
 

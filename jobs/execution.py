@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from structlog.contextvars import bound_contextvars
 
 from jobs import breakers, late_results, leases, materials, remote, transitions
 from jobs.backends import registry
@@ -24,8 +25,7 @@ from jobs.backends.backend import (
 from jobs.errors import AttemptSuperseded, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.metrics import ATTEMPTS
-from notifications import live
+from notifications import live, traces
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +46,19 @@ def run(job_id: JobId, *, attempt: int, worker: str) -> None:
     if order is None:
         logger.info("attempt_skipped", extra={"job": str(job_id), "attempt": attempt})
         return
+    with bound_contextvars(job=str(job_id), attempt=attempt, pool=order.site.pool, worker=worker):
+        about = {"attempt": attempt, "pool": order.site.pool, "worker": worker}
+        with traces.span("attempt", job_id, **about):
+            outcome = _run(order)
+        logger.info("attempt_ended", extra={"outcome": outcome})
+
+
+def _run(order: Order) -> str:
     backend = registry.backend(order.site.driver)
     if is_asynchronous(backend):
-        outcome = _hand_over(order, backend)
-    else:
-        with _Keeper(order) as keeper:
-            outcome = _generate(order, keeper)
-    ATTEMPTS.labels(pool=order.site.pool, outcome=outcome).inc()
-    logger.info(
-        "attempt_ended",
-        extra={"job": str(job_id), "attempt": attempt, "pool": order.site.pool, "outcome": outcome},
-    )
+        return _hand_over(order, backend)
+    with _Keeper(order) as keeper:
+        return _generate(order, keeper)
 
 
 def _generate(order: Order, keeper: "_Keeper") -> str:
@@ -71,7 +73,9 @@ def _generate(order: Order, keeper: "_Keeper") -> str:
     except (AttemptSuperseded, TransitionRefused) as refusal:
         return _refused(order, refusal)
     except Exception:  # a bug of ours or of a driver: the job must be tried again, not hang
-        logger.exception("attempt_broke", extra={"job": str(order.job_id)})
+        logger.exception(
+            "attempt_broke", extra={"job": str(order.job_id), "attempt": order.attempt}
+        )
         return _failed(order, FailureKind.INTERNAL, FailureKind.INTERNAL.sentence)
     return _finished(order, video)
 
@@ -86,7 +90,9 @@ def _hand_over(order: Order, backend: AsynchronousBackend) -> str:
         _log(order, error)
         return _failed(order, error.kind, error.message)
     except Exception:  # a bug of ours or of a driver: the job must be tried again, not hang
-        logger.exception("attempt_broke", extra={"job": str(order.job_id)})
+        logger.exception(
+            "attempt_broke", extra={"job": str(order.job_id), "attempt": order.attempt}
+        )
         return _failed(order, FailureKind.INTERNAL, FailureKind.INTERNAL.sentence)
     # Nothing was sent: nobody waits for it any more, or a newer attempt owns the job.
     return _stopped(order, StopReason.CANCELED)
@@ -130,7 +136,9 @@ def _failed(order: Order, kind: FailureKind, message: str) -> str:
 
 
 def _log(order: Order, error: BackendError) -> None:
-    logger.warning(
+    # What a person or a content policy is the cause of is an answer; the rest is somebody's fault.
+    logger.log(
+        logging.ERROR if error.kind.is_retryable else logging.WARNING,
         "backend_failed",
         extra={
             "job": str(order.job_id),

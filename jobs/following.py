@@ -32,14 +32,17 @@ from jobs.backends.backend import (
 from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.leases import Told
-from jobs.metrics import COMPLETIONS, POLLS
+from jobs.metrics import POLLS
 from jobs.models import Cause, Truth
 from jobs.questions import Answer, Deferred, Found, NotListed, Question, Said
 from jobs.states import JobState
+from jobs.transitions import Success
 from notifications import live
 
 logger = logging.getLogger(__name__)
 
+# Finished videos that are recorded in one transaction: more would hold their owners' locks for longer.
+_TOGETHER: Final = 25
 # Between asking to stop and looking whether it did, seconds.
 _STOP_CHECK: Final = 1.0
 # Between two questions to a server that gives no answers, seconds: the breaker makes them fewer.
@@ -60,8 +63,8 @@ where job_id = %s and attempt = %s
 def follow_all(answers: Sequence[Answer]) -> None:
     """Bring jobs to what their servers said, or note when to ask again. A late answer changes nothing.
 
-    What goes on as it was is written together; each other answer by itself, and one that cannot be followed
-    keeps no other from it.
+    What goes on as it was and what is finished is written together; each other answer by itself, and one that cannot
+    be followed keeps no other from it.
     """
     _count_requests(answers)
     put_off = [one for one in answers if isinstance(one.said, Deferred)]
@@ -72,7 +75,8 @@ def follow_all(answers: Sequence[Answer]) -> None:
         [_next(one, _STOP_AGAIN if one.question.must_stop else _SILENT) for one in silent]
     )
     _note_steady(steady)
-    written = {id(one) for one in (*put_off, *steady)}
+    finished = [one for one in answers if isinstance(one.said, Finished)]
+    written = {id(one) for one in (*put_off, *steady, *_finish_together(finished))}
     written |= {id(one) for one in silent if one.question.order.job_id in held}
     for answer in answers:
         if id(answer) not in written:
@@ -182,7 +186,8 @@ def _ended(question: Question, said: Finished | Failed) -> None:
     if isinstance(said, Finished):
         _finish(question, said)
     else:
-        logger.warning(
+        logger.log(
+            logging.ERROR if said.kind.is_retryable else logging.WARNING,
             "backend_failed",
             extra={
                 "job": str(order.job_id),
@@ -199,7 +204,6 @@ def _ended(question: Question, said: Finished | Failed) -> None:
             jitter=random.random(),  # noqa: S311 - spreads retries
             learned_by=question.learned_by,
         )
-    COMPLETIONS.labels(pool=order.site.pool, learned_by=question.learned_by.value).inc()
 
 
 def _start(question: Question) -> None:
@@ -223,6 +227,33 @@ def _finish(question: Question, said: Finished) -> None:
     except (AttemptSuperseded, TransitionRefused):
         late_results.keep(order.job_id, attempt=order.attempt, video=video)
         raise
+
+
+def _finish_together(answers: Sequence[Answer]) -> list[Answer]:
+    """Record finished videos, some in each transaction; give the answers that need no more."""
+    done = []
+    for first in range(0, len(answers), _TOGETHER):
+        some = answers[first : first + _TOGETHER]
+        successes = [
+            Success(
+                job_id=one.question.order.job_id,
+                attempt=one.question.order.attempt,
+                video=orders.published(one.question.order, one.said.video),
+                learned_by=one.question.learned_by,
+            )
+            for one in some
+            if isinstance(one.said, Finished)
+        ]
+        try:
+            moved = transitions.succeed_together(successes)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # one of them is at fault; each is tried alone
+            jobs = [str(one.job_id) for one in successes]
+            logger.exception("answers_broke_together", extra={"jobs": jobs})
+            continue
+        done += [one for one in some if one.question.order.job_id in moved]
+    return done
 
 
 def _gone(question: Question) -> None:

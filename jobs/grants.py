@@ -10,12 +10,12 @@ from uuid import UUID
 
 from django.conf import settings
 
-from jobs import events, lanes, prepared
+from jobs import events, lanes, progress
 from jobs.states import JobState
-from notifications import outbox
+from notifications import outbox, prepared
 
 # The statement sees the backlog and the leases as they were before it: what it takes is left out, what it
-# grants is counted. Rows of slot_use are added by their own delete, so that nothing is added twice.
+# grants is counted. What the new row of progress contains of slot_use goes with it.
 GRANT: Final = f"""
 with wanted as (
     select * from unnest(%(jobs)s::uuid[], %(pools)s::text[], %(slots)s::int[], %(steps)s::float8[])
@@ -55,11 +55,11 @@ with wanted as (
                 (select count(*) from lease where lease.owner_id = lane.owner_id)
                 + (select count(*) from moved where moved.owner_id = lane.owner_id)) then 2
             else 1 end,
-        {lanes.LEFT.format(work="coalesce(gone.cost, 0)")}
+        {lanes.LEFT.format(work="coalesce(gone.cost, 0)", jobs="coalesce(gone.jobs, 0)")}
     from unnest(%(lane_owners)s::uuid[], %(lane_lines)s::smallint[]) as seen (owner_id, line_id)
     join account on account.owner_id = seen.owner_id join tier on tier.name = account.tier_id
     left join (
-        select owner_id, line_id, sum(step) as step, sum(cost) as cost
+        select owner_id, line_id, sum(step) as step, sum(cost) as cost, count(*) as jobs
         from taken group by owner_id, line_id
     ) gone on gone.owner_id = seen.owner_id and gone.line_id = seen.line_id
     left join lateral (
@@ -69,56 +69,18 @@ with wanted as (
         order by b.job_id limit 1
     ) head on true
     where lane.owner_id = seen.owner_id and lane.line_id = seen.line_id
-), advanced as (
-    update line set virtual_time = greatest(line.virtual_time, seen.virtual_time),
-        was_promoted = seen.was_promoted
-    from unnest(%(lines)s::smallint[], %(virtual_times)s::float8[], %(promoted)s::boolean[])
-        as seen (line_id, virtual_time, was_promoted)
-    where line.id = seen.line_id
 ), used as (
-    delete from slot_use where id = any (%(used)s::bigint[]) returning pool_name, tier_name, service
-), grown as (
-    select pool_id, tier_id, sum(settled) as settled, max(reached) as reached from (
-        select * from unnest(%(share_pools)s::text[], %(share_tiers)s::text[], %(lifts)s::float8[],
-            %(reached)s::float8[]) as seen (pool_id, tier_id, settled, reached)
-        union all
-        select pool_name, tier_name, service, 0 from used
-    ) each
-    where exists (select 1 from pool where name = pool_id)
-        and exists (select 1 from tier where name = tier_id)
-    group by pool_id, tier_id order by pool_id, tier_id
-), shared as (
-    insert into share (pool_id, tier_id, settled, reached)
-    select pool_id, tier_id, settled, reached from grown
-    on conflict (pool_id, tier_id) do update set
-        settled = share.settled + excluded.settled,
-        reached = greatest(share.reached, excluded.reached)
-), took_turns as (
-    insert into turn (pool_id, line_id, ledger, was_waiting)
-    select * from unnest(%(turn_pools)s::text[], %(turn_lines)s::smallint[], %(ledgers)s::float8[],
-        %(waiting)s::boolean[])
-    on conflict (pool_id, line_id) do update set
-        ledger = excluded.ledger, was_waiting = excluded.was_waiting
-), raised as (
-    insert into pool_floor (pool_id, floor)
-    select * from unnest(%(floor_pools)s::text[], %(floors)s::float8[])
-    on conflict (pool_id) do update set floor = excluded.floor
-)
+    delete from slot_use where id = any (%(used)s::bigint[])
+), {progress.STEP}
 select moved.id, moved.attempt, moved.pool_id, moved.slot, line.tier_id
 from moved join line on line.id = moved.line_id
 """
-_NOTHING: Final[dict[str, Any]] = {
-    name: []
-    for name in (
-        *("jobs", "pools", "slots", "steps", "lane_owners", "lane_lines"),
-        *("lines", "virtual_times", "promoted", "used"),
-        *("share_pools", "share_tiers", "lifts", "reached"),
-        *("turn_pools", "turn_lines", "ledgers", "waiting", "floor_pools", "floors"),
-    )
-}
 
 
 def write(**columns: Any) -> list[tuple[UUID, int, str, int, str]]:
-    """Run the statement with the columns that there are; give job, attempt, pool, slot and tier of each."""
-    found: list[Any] = prepared.run(GRANT, {**_NOTHING, "lease": settings.LEASE_SECONDS, **columns})
+    """Run the statement; give job, attempt, pool, slot and tier of each.
+
+    Raises IntegrityError if another dispatcher wrote since `progress` was read, or gave one of the slots.
+    """
+    found: list[Any] = prepared.run(GRANT, {"lease": settings.LEASE_SECONDS, **columns})
     return found

@@ -32,7 +32,8 @@ STATES: Final = {
 _PAGE: Final = """
 select id from (
     select id, created_at, state, model, prompt from job
-    where owner_id = %(owner)s and created_at >= %(start)s and created_at < %(end)s
+    where owner_id = %(owner)s and hidden_at is null
+        and created_at >= %(start)s and created_at < %(end)s
         and (created_at, id) < (%(before_at)s, %(before_id)s)
     order by created_at desc, id desc limit %(looked_at)s
 ) looked
@@ -43,7 +44,8 @@ order by created_at desc, id desc limit %(page)s
 """
 _REACHED: Final = """
 select id from job
-where owner_id = %(owner)s and created_at >= %(start)s and created_at < %(end)s
+where owner_id = %(owner)s and hidden_at is null
+    and created_at >= %(start)s and created_at < %(end)s
     and (created_at, id) < (%(before_at)s, %(before_id)s)
 order by created_at desc, id desc offset %(looked_at)s - 1 limit 1
 """
@@ -72,7 +74,8 @@ lateral (
 _BY_STATE: Final = """
 select state, count(*) from (
     select state from job
-    where owner_id = %(owner)s and created_at >= %(start)s and created_at < %(end)s
+    where owner_id = %(owner)s and hidden_at is null
+        and created_at >= %(start)s and created_at < %(end)s
     order by created_at desc, id desc limit %(most)s
 ) counted group by state
 """

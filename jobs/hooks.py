@@ -8,7 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from jobs import inbox
-from jobs.backends.backend import BackendError
+from jobs.backends.backend import BackendError, OverBudget
 from jobs.shield import hook_wait
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def webhook(request: HttpRequest, pool: str, token: str = "") -> HttpResponse:
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
         is_taken = inbox.receive(pool, token, headers=headers, body=body, now=time.time())
-    except BackendError as error:
+    except (BackendError, OverBudget) as error:
         logger.warning("webhook_not_verified", extra={"pool": pool, "reason": str(error)})
         return HttpResponse(status=503, headers={"Retry-After": "10"})
     return HttpResponse(status=204 if is_taken else 401)

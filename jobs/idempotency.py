@@ -14,7 +14,7 @@ from django.db import connection
 from jobs import requests
 from jobs.errors import KeyReused
 from jobs.ids import JobId
-from jobs.models import Job
+from jobs.models import IdempotencyKey, Job
 from jobs.requests import VideoRequest
 
 # Keys that we make begin with a character that no header can carry, so that no program's key meets them.
@@ -70,6 +70,11 @@ class Claim:
             is_retry=count > 0,
         )
 
+    @staticmethod
+    def key_of_form(token: str) -> str | None:
+        """Give the key that a form's token stands for; None without one."""
+        return f"{_OURS}form:{token}" if token else None
+
     @classmethod
     def by_form(cls, token: str, request: VideoRequest, *, is_another_take: bool = False) -> Self:
         """Claim for a person: the form's token, and the same content within a few seconds.
@@ -77,7 +82,7 @@ class Claim:
         Who asks for another take gets one, from any form that was not sent yet.
         """
         return cls(
-            key=f"{_OURS}form:{token}" if token else None,
+            key=cls.key_of_form(token),
             content=f"{_OURS}same:{request.fingerprint().hex()}",
             window=0.0 if is_another_take else _SAME_FORM_SECONDS,
             only_hopeful=True,
@@ -110,7 +115,7 @@ def find(
     Who was refused did not come to claim its content, so that only counts while it would have stood.
     """
     if claim.key is not None:
-        found = _row(owner_id, claim.key) or _forgotten(owner_id, claim.key)
+        found = _row(owner_id, claim.key) or _forgotten(owner_id, claim.key, request=request)
         if found is not None:
             job_id, fingerprint, seconds_ago = found
             if bytes(fingerprint) != request.fingerprint():
@@ -138,6 +143,12 @@ def overtaken(claim: Claim, *, owner_id: UUID) -> None:
         )
 
 
+def let_go(request: VideoRequest, *, owner_id: UUID, job_id: UUID) -> None:
+    """Give up a job's claim by the content of a form: the same content makes a new job from now on."""
+    content = Claim.by_form("", request).content
+    IdempotencyKey.objects.filter(owner_id=owner_id, key=content, job_id=job_id).delete()
+
+
 def forget(*, limit: int) -> int:
     """Delete claims older than they are kept; say how many. Their jobs go on refusing a second charge."""
     with connection.cursor() as cursor:
@@ -152,9 +163,10 @@ def _row(owner_id: UUID, key: str) -> tuple[Any, ...] | None:
     return found
 
 
-def _forgotten(owner_id: UUID, key: str) -> tuple[Any, ...] | None:
-    """Find the job of a key whose claim is gone: the job itself remembers."""
+def _forgotten(owner_id: UUID, key: str, *, request: VideoRequest) -> tuple[Any, ...] | None:
+    """Find the job of a key whose claim is gone: the job itself remembers, unless its words were changed since."""
     job = Job.objects.filter(owner_id=owner_id, idempotency_key=key).first()
     if job is None:
         return None
-    return job.id, requests.of_job(job).fingerprint(), settings.IDEMPOTENCY_KEPT_SECONDS
+    sent = request if job.edited_at else requests.of_job(job)
+    return job.id, sent.fingerprint(), settings.IDEMPOTENCY_KEPT_SECONDS

@@ -6,6 +6,7 @@ What an image is, is told by its bytes alone: a part's declared type and a file'
 import base64
 import binascii
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
@@ -62,12 +63,17 @@ class _File(Protocol):
 
 
 def read(value: object) -> Image | None:
-    """Read an image from an uploaded file, a data URI, or `{"image_url": data URI}`. Raises InvalidField."""
+    """Read an image from an uploaded file, a data URI, or `{"image_url": data URI}`, also as JSON text.
+
+    Raises InvalidField.
+    """
     match value:
         case None | "":
             return None
         case Image():
             return value
+        case str() if value.startswith("{"):
+            return _of_object(_parsed(value))
         case str():
             return _of_uri(value)
         case Mapping():
@@ -115,6 +121,15 @@ def forget(*, limit: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_FORGET, {"kept": settings.INPUT_IMAGES_KEPT_SECONDS, "limit": limit})
         return int(cursor.rowcount)
+
+
+def _parsed(text: str) -> Mapping[object, object]:
+    """Read an object that a form has as the JSON text of one part."""
+    try:
+        found: Mapping[object, object] = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidField(FIELD, f"This is no JSON object. {_KINDS}") from None
+    return found
 
 
 def _of_object(value: Mapping[object, object]) -> Image:

@@ -1,21 +1,27 @@
 """Webhooks of backends: verified, stored once, matched, and never believed: they only make us look sooner."""
 
+import base64
 import logging
+import secrets
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from django.db import connection
 
-from jobs import orders
+from jobs import budgets, orders
 from jobs.backends import registry
 from jobs.backends.backend import Forged, is_asynchronous
 from jobs.ids import JobId
 from jobs.metrics import WEBHOOKS
 from jobs.models import Pool
+from notifications import sealing
 from notifications.sealing import CannotOpen
 
 logger = logging.getLogger(__name__)
 
+# How long a request for a key waits for its turn in its server's budget, seconds.
+_PATIENCE: Final = 1.0
 # A message whose attempt is known brings its next question forward, whatever it says.
 _STORE: Final = """
 with about as (
@@ -53,24 +59,50 @@ def receive(
 ) -> bool:
     """Take one delivery; false when it is not from the pool's server, and then nothing was written.
 
-    Raises BackendError when that cannot be told now: the server should send it again.
+    Raises BackendError or OverBudget when that cannot be told now: the server should send it again. What must be
+    asked for to tell it, such as a key, counts in the pool's budget.
 
     `headers` have lower-case names, `now` is in Unix seconds. A message that came before is counted and
     changes nothing; one whose attempt is not known is parked until a create's answer tells its id.
     """
     about = orders.of_token(token) if token else None
-    pool = Pool.objects.filter(name=pool_name).first()
-    backend = registry.backend(pool.driver) if pool else None
-    if pool is None or backend is None or not is_asynchronous(backend) or (token and not about):
-        return _refused(pool_name if pool else "unknown", "no such address")
+    found = Pool.objects.filter(name=pool_name).first()
+    is_address = found is not None and _takes_webhooks(found) and (not token or about is not None)
+    # An address that is none is refused after as much work as a wrong signature at one.
+    pool = found if found is not None and is_address else _nobody()
     try:
-        hint = backend.hint(orders.site_of(pool), headers, body, now=now)
+        with budgets.asking(pool.name, patience=_PATIENCE):
+            hint = registry.asynchronous(pool.driver).hint(
+                orders.site_of(pool), headers, body, now=now
+            )
     except (Forged, CannotOpen) as error:
-        return _refused(pool_name, str(error))
+        reason = str(error) if is_address else "no such address"
+        return _refused(found.name if found else "unknown", reason)
+    if not is_address:
+        return _refused("unknown", "no such address")
     if not hint.message_id or not hint.backend_job_id:
         return _refused(pool_name, "it names no job")
     _store(pool_name, hint.message_id, hint.backend_job_id, about)
     return True
+
+
+def _takes_webhooks(pool: Pool) -> bool:
+    return is_asynchronous(registry.backend(pool.driver))
+
+
+def _nobody() -> Pool:
+    """Give a pool whose secret nobody has. It is made anew, as one that is read from the database is."""
+    return Pool(
+        name="",
+        driver="openai_videos",
+        sealed_key=_sealed_by_chance(),
+        sealed_webhook_secret=_sealed_by_chance(),
+    )
+
+
+@cache
+def _sealed_by_chance() -> str:
+    return sealing.seal(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
 
 
 def forget(*, older_than_seconds: float, limit: int) -> int:

@@ -10,61 +10,71 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from jobs import lane_tags
+from jobs import lane_tags, progress
 
+_VIRTUAL_TIME: Final = progress.VIRTUAL_TIME.format(line="lane.line_id")
 # Of `insert into lane as l`: a job joins. Its id is its place, so one that comes back goes before later ones.
 JOINED: Final = """
         state = greatest(l.state, 1),
         tag = case when l.state = 0 then greatest(l.tag, excluded.tag) else l.tag end,
         work = l.work + excluded.work,
+        jobs = l.jobs + 1,
         head_id = least(l.head_id, excluded.head_id),
         head_cost = case when l.head_id < excluded.head_id then l.head_cost
             else excluded.head_cost end,
         head_since = case when l.head_id < excluded.head_id then l.head_since
             else greatest(excluded.head_since, l.counts_from) end"""
-# Jobs left: the lane's figures by its next job, `head`, and the work that left with them.
+# Jobs left: the lane's figures by its next job, `head`, the work that left with them, and how many they were.
 LEFT: Final = """
         work = case when head.job_id is null then 0 else greatest(lane.work - {work}, 0) end,
+        jobs = lane.jobs - {jobs},
         head_id = head.job_id,
         head_cost = head.cost,
         head_since = case when head.job_id is not null
             then greatest(head.since, lane.counts_from) end"""
-# A slot came back, `freed`: the tier's share gets what it took, the lane's tag is put right, and lanes that
-# the owner's limit held back are open again, without credit for that time.
+# Slots came back, `freed`: the tiers' shares get what they took, the lanes' tags are put right, and lanes that
+# an owner's limit held back are open again, without credit for that time.
 FREED: Final = f"""), used as (
     insert into slot_use (pool_name, tier_name, service)
     select freed.pool_id, tier.name, freed.held / tier.weight
     from freed join line on line.id = freed.line_id join tier on tier.name = line.tier_id
     where tier.weight > 0
+), owner as (
+    select distinct owner_id from freed
+), given_back as (
+    select owner_id, line_id, sum(case when owner_pays_time then held else 0 end - estimate) as step
+    from freed group by owner_id, line_id
 ), full_before as (
-    -- This statement still sees the lease that it deletes.
-    select make_interval(secs => {lane_tags.OWN_DOING} * coalesce(tier.door_bound_seconds, 0))
-        as own_doing
-    from freed join account on account.owner_id = freed.owner_id
+    -- This statement still sees the leases that it deletes.
+    select owner.owner_id,
+        make_interval(secs => {lane_tags.OWN_DOING} * coalesce(tier.door_bound_seconds, 0)) as own_doing
+    from owner join account on account.owner_id = owner.owner_id
     join tier on tier.name = account.tier_id
     where tier.running_limit
-        <= (select count(*) from lease where lease.owner_id = freed.owner_id)
+        <= (select count(*) from lease where lease.owner_id = owner.owner_id)
 ), reopened as (
     update lane set
         state = least(lane.state, 1),
-        tag = case when lane.line_id = freed.line_id
+        tag = case when given_back.line_id is not null
             then greatest(
-                lane.tag - freed.estimate + case when %(owner_pays_time)s then freed.held else 0 end,
-                line.virtual_time - {lane_tags.LARGEST_REFUND})
-            else greatest(lane.tag, line.virtual_time) end,
+                lane.tag + given_back.step, {_VIRTUAL_TIME} - {lane_tags.LARGEST_REFUND})
+            else greatest(lane.tag, {_VIRTUAL_TIME}) end,
         counts_from = greatest(lane.counts_from, now() - full_before.own_doing),
         head_since = case when lane.state > 0
             then greatest(lane.head_since, now() - full_before.own_doing) end
-    from freed left join full_before on true, line
-    where lane.owner_id = freed.owner_id and line.id = lane.line_id
-        and (lane.line_id = freed.line_id or lane.state = 2
+    from owner cross join line
+    left join full_before on full_before.owner_id = owner.owner_id
+    left join given_back on given_back.owner_id = owner.owner_id and given_back.line_id = line.id
+    where lane.owner_id = owner.owner_id and line.id = lane.line_id
+        and (given_back.line_id is not null or lane.state = 2
             or (lane.state = 1 and full_before.own_doing is not null))
 """
 # Lanes that do not say what waits in them. One statement sees one moment, so a lane found here is wrong.
 WRONG: Final = """
 select coalesce(lane.owner_id, waiting.owner_id), coalesce(lane.line_id, waiting.line_id)
 from lane full join (
-    select owner_id, line_id, sum(cost) as work from backlog group by owner_id, line_id
+    select owner_id, line_id, sum(cost) as work, count(*) as jobs from backlog
+    group by owner_id, line_id
 ) waiting on waiting.owner_id = lane.owner_id and waiting.line_id = lane.line_id
 left join lateral (
     select job_id, cost, since from backlog
@@ -73,21 +83,23 @@ left join lateral (
 ) head on true
 where lane.owner_id is null
     or (lane.state = 0) <> (head.job_id is null)
+    or lane.jobs <> coalesce(waiting.jobs, 0)
     or lane.head_id is distinct from head.job_id
     or lane.head_cost is distinct from head.cost
     or lane.head_since is distinct from
         case when head.job_id is not null then greatest(head.since, lane.counts_from) end
     or abs(lane.work - coalesce(waiting.work, 0)) > 0.001 + 1e-9 * coalesce(waiting.work, 0)
 """
-_LOCK: Final = """
+_LOCK: Final = f"""
 insert into lane as l (owner_id, line_id, state, tag)
-select %(owner)s, id, 0, virtual_time from line where id = %(line)s
+select %(owner)s, id, 0, {progress.VIRTUAL_TIME.format(line="line.id")} from line where id = %(line)s
 on conflict (owner_id, line_id) do update set state = l.state
 """
 _MEND: Final = """
 update lane set state = case when head.job_id is null then 0 else 1 end,
     work = case when head.job_id is null then 0 else (
         select sum(cost) from backlog where owner_id = %(owner)s and line_id = %(line)s) end,
+    jobs = (select count(*) from backlog where owner_id = %(owner)s and line_id = %(line)s),
     head_id = head.job_id,
     head_cost = head.cost,
     head_since = case when head.job_id is not null then greatest(head.since, lane.counts_from) end
@@ -98,9 +110,9 @@ from (select 1) one left join lateral (
 where lane.owner_id = %(owner)s and lane.line_id = %(line)s
 """
 # A line that was empty saved up nothing.
-_READMIT: Final = """
-update lane set tag = greatest(lane.tag, line.virtual_time) from line
-where line.id = lane.line_id and lane.owner_id = %s and lane.line_id = %s and lane.state = 0
+_READMIT: Final = f"""
+update lane set tag = greatest(lane.tag, {_VIRTUAL_TIME})
+where owner_id = %s and line_id = %s and state = 0
 """
 # Those that were granted or cancelled meanwhile are gone from there.
 _MOVE: Final = """

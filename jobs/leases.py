@@ -11,6 +11,7 @@ from django.db import connection
 from jobs import orders
 from jobs.backends.backend import Order
 from jobs.ids import JobId
+from notifications import prepared
 
 # A second delivery of the same message finds `picked_up_at` set and takes nothing.
 _PICK_UP: Final = f"""
@@ -95,19 +96,15 @@ def pick_up(job_id: JobId, *, attempt: int, worker: str) -> Order | None:
 
     `worker` is written as name@node, like a Celery worker's host name.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _PICK_UP,
-            {
-                "job": job_id,
-                "attempt": attempt,
-                "worker": worker,
-                "node": worker.rpartition("@")[2],
-                "lease": settings.LEASE_SECONDS,
-            },
-        )
-        row = cursor.fetchone()
-    return orders.of_row(row) if row else None
+    values = {
+        "job": job_id,
+        "attempt": attempt,
+        "worker": worker,
+        "node": worker.rpartition("@")[2],
+        "lease": settings.LEASE_SECONDS,
+    }
+    rows = prepared.run(_PICK_UP, values)
+    return orders.of_row(rows[0]) if rows else None
 
 
 def held(job_id: JobId, *, attempt: int) -> Order | None:

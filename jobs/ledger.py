@@ -11,6 +11,11 @@ from uuid import UUID
 
 from django.db import connection
 
+from notifications import outbox
+
+# Somebody gave credits with a reason, not the plan by the month.
+GIVEN: Final = "credits.given"
+
 # Parts of the submit statement: `entered` is the account with room, `created` the new job. What was submitted
 # is counted with what it costs: by the minute, and by the day.
 RESERVE_BALANCE: Final = """
@@ -18,9 +23,9 @@ RESERVE_BALANCE: Final = """
         live_count = a.live_count + 1,
         submitted_until = greatest(a.submitted_until, statement_timestamp()) + entered.spacing,
         day = entered.today,
-        day_jobs = 1 + case when a.day = entered.today then a.day_jobs else 0 end,
+        day_jobs = 1 + case when a.day >= entered.today then a.day_jobs else 0 end,
         day_gpu_seconds = %(estimate)s
-            + case when a.day = entered.today then a.day_gpu_seconds else 0 end
+            + case when a.day >= entered.today then a.day_gpu_seconds else 0 end
     from entered where a.owner_id = entered.owner_id
 """
 RESERVE_ENTRY: Final = """
@@ -28,32 +33,43 @@ RESERVE_ENTRY: Final = """
         (account_id, job_id, kind, balance_delta, held_delta, house_delta, reason, reference)
     select owner_id, id, 'reserve', -%(credits)s, %(credits)s, 0, 'submission', '' from created
 """
-# Parts of a move's statement: `moved` is the job after the move. One settlement a job, by a unique index.
+# Parts of the statement of moves: `moved` are the jobs after them. One settlement a job, by a unique index.
 SETTLE_ENTRY: Final = """
     insert into ledger_entry
         (account_id, job_id, kind, balance_delta, held_delta, house_delta, reason, reference)
     select owner_id, id,
-        case when %(to)s = 'succeeded' or credits_charged > 0 then 'capture' else 'release' end,
-        credits_reserved - credits_charged, -credits_reserved, credits_charged, %(cause)s, ''
-    from moved where %(ends)s
+        case when after = 'succeeded' or credits_charged > 0 then 'capture' else 'release' end,
+        credits_reserved - credits_charged, -credits_reserved, credits_charged, cause, ''
+    from moved where ends
 """
+# What was never granted is no use of its day.
 SETTLE_BALANCE: Final = """
-    update account set balance = balance + credits_reserved - credits_charged,
-        held = held - credits_reserved, live_count = live_count - 1,
-        day_gpu_seconds = case
-            when moved.attempt = 0 and day = (moved.created_at at time zone 'UTC')::date
-            then greatest(day_gpu_seconds - moved.estimate, 0) else day_gpu_seconds end
-    from moved where account.owner_id = moved.owner_id and %(ends)s
+    update account set balance = balance + ended.reserved - ended.charged,
+        held = held - ended.reserved, live_count = live_count - ended.jobs,
+        day_gpu_seconds = greatest(day_gpu_seconds - coalesce((
+            select sum(estimate) from moved
+            where moved.owner_id = account.owner_id and ends and attempt = 0
+                and (created_at at time zone 'UTC')::date = account.day), 0), 0)
+    from (
+        select owner_id, sum(credits_reserved) as reserved, sum(credits_charged) as charged,
+            count(*) as jobs
+        from moved where ends group by owner_id
+    ) ended
+    where account.owner_id = ended.owner_id
 """
 
 # The unique (account, reference) of grants decides, and the balance follows the entry.
-_GRANT: Final = """
+_GRANT: Final = f"""
 with entry as (
     insert into ledger_entry
         (account_id, kind, balance_delta, held_delta, house_delta, reason, reference)
     values (%(owner)s, 'grant', %(amount)s, 0, -%(amount)s, %(reason)s, %(reference)s)
     on conflict do nothing
     returning account_id, balance_delta
+), told as (
+    {outbox.INSERT}
+    select '{GIVEN}', account_id, account_id,
+        jsonb_build_object('credits', balance_delta, 'reason', %(reason)s::text) from entry
 )
 update account set balance = balance + entry.balance_delta
 from entry where account.owner_id = entry.account_id

@@ -81,7 +81,7 @@ def check(prompt: str, *, owner_id: UUID) -> None:
 def _asked(moderator: Moderator, *, prompt: str, owner_id: UUID) -> Verdict | None:
     """Give the verdict, or None from one that breaks, hangs or says something else."""
     if not _room.acquire(blocking=False):
-        logger.error("moderation_full")
+        logger.error("moderation_full", extra={"owner": str(owner_id)})
         return None
     found: list[Verdict] = []
 
@@ -89,7 +89,7 @@ def _asked(moderator: Moderator, *, prompt: str, owner_id: UUID) -> Verdict | No
         try:
             found.append(moderator(prompt=prompt, owner_id=owner_id))
         except Exception:  # somebody else's code; the policy says what its failure means
-            logger.exception("moderation_broke")
+            logger.exception("moderation_broke", extra={"owner": str(owner_id)})
         finally:
             connections.close_all()
             _room.release()
@@ -98,7 +98,8 @@ def _asked(moderator: Moderator, *, prompt: str, owner_id: UUID) -> Verdict | No
     thread.start()
     thread.join(settings.MODERATION_SECONDS)
     if thread.is_alive():
-        logger.error("moderation_hung", extra={"seconds": settings.MODERATION_SECONDS})
+        seconds = settings.MODERATION_SECONDS
+        logger.error("moderation_hung", extra={"owner": str(owner_id), "seconds": seconds})
     verdict = found[0] if found else None
     if verdict is not None and not isinstance(verdict, Verdict):
         logger.error("moderation_said_nonsense", extra={"kind": type(verdict).__name__})

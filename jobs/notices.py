@@ -31,7 +31,7 @@ def of_capacity(tier: str, *, zone: ZoneInfo) -> Notice | None:
     if not reduced:
         return None
     line = min(reduced, key=_since)
-    since = f"{_since(line).astimezone(zone):%H:%M}"
+    since = waiting.clock(_since(line).astimezone(zone), datetime.now(UTC))
     if line.open_pools == 0:
         return Notice(
             headline=f"GPUs are paused since {since}.",
@@ -41,7 +41,7 @@ def of_capacity(tier: str, *, zone: ZoneInfo) -> Notice | None:
         headline=f"Fewer GPUs since {since}, so videos start later.",
         sentence=(
             f"We run {line.slots:,} of {line.usual_slots:,}."
-            f"{_start(line)} Nothing you submitted is lost, and waiting is free."
+            f"{_back(line, zone)}{_start(line)} Nothing you submitted is lost, and waiting is free."
         ),
     )
 
@@ -49,6 +49,12 @@ def of_capacity(tier: str, *, zone: ZoneInfo) -> Notice | None:
 def _since(line: LineNow) -> datetime:
     since = line.paused_since if line.open_pools == 0 else line.reduced_since
     return since or datetime.now(UTC)
+
+
+def _back(line: LineNow, zone: ZoneInfo) -> str:
+    if line.restored_at is None:
+        return ""
+    return f" The others are to be back at {waiting.clock(line.restored_at.astimezone(zone), datetime.now(UTC))}."
 
 
 def _start(line: LineNow) -> str:

@@ -26,6 +26,8 @@ COLUMNS: Final = """
     a.submitted_at, a.backend_job_id, a.handle, p.field_map,
     p.image_input, j.image_digest, j.remixed_from
 """
+# Has no attempts; its token stands in for what is none.
+_NO_JOB: Final = UUID(int=0)
 COUNT: Final = COLUMNS.count(",") + 1
 
 
@@ -98,12 +100,12 @@ def token(job_id: UUID, attempt: int) -> str:
 
 
 def of_token(text: str) -> tuple[JobId, int] | None:
-    """Give the attempt of a callback address; None when we did not make it."""
+    """Give the attempt of a callback address; None when we did not make it, which takes as long to tell."""
     parts = text.split("-")
     try:
         job_id, attempt = UUID(hex=parts[0]), int(parts[1])
     except (ValueError, IndexError):
-        return None
+        job_id, attempt = _NO_JOB, 0
     is_ours = hmac.compare_digest(token(job_id, attempt).encode(), text.encode())
     return (JobId(job_id), attempt) if is_ours else None
 

@@ -21,6 +21,7 @@ from jobs.outlook import Band, BandKey, Curve, Outlook, Place
 from jobs.requests import STANDBY
 from jobs.states import JobState
 from jobs.waiting import LineNow, Waiting
+from notifications import prepared
 
 # How old what a process knows of the lines may be, seconds; it is published every two seconds.
 _FRESH_FOR: Final = 1.0
@@ -156,6 +157,12 @@ def of_tier(tier: str) -> list[LineNow]:
     ]
 
 
+def read_at() -> float:
+    """Say when what this process knows of the lines was read, on the monotonic clock; what is old is read anew."""
+    _lines()
+    return _cache[0]
+
+
 def forget() -> None:
     """Read the lines again at the next question."""
     global _cache  # noqa: PLW0603 - one value per process, replaced whole
@@ -180,9 +187,7 @@ def _place(
 def _lanes(owner_id: UUID, jobs: Iterable[UUID] | None = ()) -> dict[int, _Lane]:
     """Read an owner's lanes, with the places of these jobs, or of all of them where it is None."""
     asked = None if jobs is None else list(jobs)
-    with connection.cursor() as cursor:
-        cursor.execute(_OWN, {"owner": owner_id, "placed": _PLACED, "jobs": asked})
-        rows = cursor.fetchall()
+    rows = prepared.run(_OWN, {"owner": owner_id, "placed": _PLACED, "jobs": asked})
     found: dict[int, _Lane] = {}
     for line_id, tag, work, waiting_, running, limit, job_id, cost, before, number in rows:
         end = Place(tag=tag, own_work=work, own_jobs=waiting_, own_running=running, own_limit=limit)
@@ -238,6 +243,7 @@ def of_row(row: LineOutlook, bands: Mapping[BandKey, Band]) -> LineNow:
         open_pools=row.open_pools,
         paused_since=row.paused_since,
         reduced_since=row.reduced_since,
+        restored_at=row.restored_at,
         slots=row.slots,
         usual_slots=row.usual_slots,
         is_standby=row.line.tier_id == STANDBY,

@@ -263,8 +263,9 @@ def _ask_many(backend: AsynchronousBackend, batch: Batch) -> list[Answer]:
         raise
     except BackendError as error:
         return _silence(batch.questions, str(error), counts_request=True)
-    except Exception as bug:
-        logger.exception("driver_broke", extra={"pool": batch.pool})
+    except Exception as bug:  # a driver that breaks is as silent as a server that does
+        jobs = [str(order.job_id) for order in wanted]
+        logger.exception("driver_broke", extra={"pool": batch.pool, "jobs": jobs})
         return _silence(batch.questions, f"The driver broke: {bug!r}", counts_request=True)
     return [
         Answer(
@@ -292,8 +293,8 @@ def _ask_alone(backend: AsynchronousBackend, question: Question) -> Answer:
         # A refused cancel and a search that cannot tell are answers, if not the ones that were hoped for.
         is_look = bool(order.backend_job_id) and not question.must_stop
         return Answer(question=question, said=None, reason=str(error), counts_request=is_look)
-    except Exception as bug:
-        logger.exception("driver_broke", extra={"pool": order.site.pool})
+    except Exception as bug:  # as above
+        logger.exception("driver_broke", extra={"job": str(order.job_id), "pool": order.site.pool})
         return Answer(question=question, said=None, reason=f"The driver broke: {bug!r}")
     return Answer(question=question, said=said)
 

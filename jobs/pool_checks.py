@@ -1,4 +1,7 @@
-"""Trying a pool's server for real: whether it is there and takes our key, our models, an order and a cancel."""
+"""Trying a pool's server for real: whether it is there and takes our key, our models, an order and a cancel.
+
+Each request counts in the pool's budget and waits there for its turn. A pool that is not saved has none yet.
+"""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from jobs import orders, requests
+from jobs import budgets, orders, requests
 from jobs.backends import registry
 from jobs.backends.backend import (
     AsynchronousBackend,
@@ -14,6 +17,7 @@ from jobs.backends.backend import (
     Cancellation,
     Failed,
     Order,
+    OverBudget,
     Site,
     StillWaiting,
     Unanswered,
@@ -26,6 +30,7 @@ from notifications.sealing import CannotOpen
 _PROMPT: Final = "Connection test. A grey card on a table."
 # How long a server that still has the test in its line is waited for, seconds.
 _PATIENCE: Final = 3.0
+_BETWEEN_LOOKS: Final = 0.2
 _STOPS: Final = {
     Cancellation.STOPPED: "It took a test order and stopped it again.",
     Cancellation.GOES_ON: "It took a test order. It cannot stop what runs: a cancelled job keeps its GPU busy to"
@@ -52,8 +57,9 @@ def check(pool: Pool) -> Iterator[Finding]:
         return
     backend = registry.backend(pool.driver)
     try:
-        health = backend.health(site)
-    except BackendError as error:
+        with budgets.asking(pool.name):
+            health = backend.health(site)
+    except (BackendError, OverBudget) as error:
         yield Finding(is_ok=False, sentence=_words(error))
         return
     yield Finding(
@@ -81,24 +87,30 @@ def check(pool: Pool) -> Iterator[Finding]:
 
 
 def _order(backend: AsynchronousBackend, order: Order) -> Iterator[Finding]:
+    # Nothing is given back within the block: whoever reads the findings asks servers of their own.
     try:
-        submitted = backend.submit(order)
-        order = replace(order, backend_job_id=submitted.backend_job_id, handle=submitted.handle)
-        deadline = time.monotonic() + _PATIENCE
-        while isinstance(sighting := backend.look(order), StillWaiting):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.2)
-        if isinstance(sighting, Failed):
-            yield Finding(
-                is_ok=False, sentence=f"A test order failed: {sighting.message} {sighting.detail}"
-            )
-            return
-        yield Finding(is_ok=True, sentence=_STOPS[backend.cancel(order)])
+        with budgets.asking(order.site.pool):
+            found = _tried(backend, order)
     except Unanswered as silence:
-        yield Finding(is_ok=False, sentence=f"A test order was sent and not answered: {silence}")
-    except BackendError as error:
-        yield Finding(is_ok=False, sentence=_words(error))
+        found = Finding(is_ok=False, sentence=f"A test order was sent and not answered: {silence}")
+    except (BackendError, OverBudget) as error:
+        found = Finding(is_ok=False, sentence=_words(error))
+    yield found
+
+
+def _tried(backend: AsynchronousBackend, order: Order) -> Finding:
+    submitted = backend.submit(order)
+    order = replace(order, backend_job_id=submitted.backend_job_id, handle=submitted.handle)
+    deadline = time.monotonic() + _PATIENCE
+    while isinstance(sighting := backend.look(order), StillWaiting):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_BETWEEN_LOOKS)
+    if isinstance(sighting, Failed):
+        return Finding(
+            is_ok=False, sentence=f"A test order failed: {sighting.message} {sighting.detail}"
+        )
+    return Finding(is_ok=True, sentence=_STOPS[backend.cancel(order)])
 
 
 def _test_order(pool: Pool, site: Site) -> Order:
@@ -123,5 +135,7 @@ def _pixels(size: str) -> int:
     return width * height
 
 
-def _words(error: BackendError) -> str:
+def _words(error: BackendError | OverBudget) -> str:
+    if isinstance(error, OverBudget):
+        return f"{error} It is asked too much already: try again, or raise its --polls-per-second."
     return f"{error.message} ({error.detail})" if error.detail else error.message

@@ -165,7 +165,7 @@ def _ask(pool: Pool) -> Health | str:
         return registry.backend(pool.driver).health(orders.site_of(pool))
     except (BackendError, CannotOpen, OverBudget) as error:
         return str(error)
-    except Exception as bug:
+    except Exception as bug:  # a broken driver must not keep the other pools from it
         logger.exception("driver_broke", extra={"pool": pool.name})
         return f"The driver broke: {bug!r}"
 

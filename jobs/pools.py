@@ -5,11 +5,13 @@ Every change of what a pool may do goes through here, and leaves a line that say
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from jobs import catalog, kinds, media_hosts, seeds
 from jobs.backends import registry
@@ -20,12 +22,16 @@ from notifications import sealing
 
 # Fields whose changes are logged with their values; of secrets only that they changed.
 _LOGGED: Final = (
-    "driver", "profile", "url", "slots", "usual_slots", "state", "model_names", "seconds", "sizes",
+    "driver", "profile", "url", "slots", "usual_slots", "restore_at", "state", "model_names", "seconds", "sizes",
     "credits_per_second", "paid_reserved", "declared_speed", "result_hosts", "field_map",
     "polls_per_second", "image_input", "can_remix",
 )  # fmt: skip
 _SIZE: Final = re.compile(r"[1-9]\d{1,3}x[1-9]\d{1,3}")
 _LARGEST: Final = 10_000
+# What is away for longer is what there usually is.
+_LONGEST_CUT: Final = timedelta(days=30)
+# Who gives slots back at the time that was named.
+BY_THE_CLOCK: Final = "the clock"
 # Empty leaves a field out.
 _FIELD: Final = re.compile(r"(?:[A-Za-z_][\w.-]{0,63})?", re.ASCII)
 # Each combination of model, length and size is a row.
@@ -72,22 +78,28 @@ def change(name: str, *, actor: str, reason: str, **settings: Any) -> None:
     media_hosts.forget()
 
 
-def set_capacity(slots: Mapping[str, int], *, actor: str, reason: str) -> None:
+def set_capacity(
+    slots: Mapping[str, int], *, actor: str, reason: str, restore_at: datetime | None = None
+) -> None:
     """Set how many slots pools have for now; what they usually have is kept, and `restore` gives it back.
 
-    Running jobs go on; nothing starts above the new number. Raises InvalidField.
+    At `restore_at` it comes back by itself; a later change of slots takes that promise's place. Running jobs go
+    on; nothing starts above the new number. Raises InvalidField.
     """
     if not reason.strip():
         raise InvalidField(
             "reason", "Say why: it goes into the log, and the next operator reads it."
         )
+    _check_return(restore_at)
     with transaction.atomic():
         found = Pool.objects.select_for_update(of=("self",)).filter(name__in=slots).order_by("name")
         pools = list(found)
         if missing := sorted(set(slots) - {pool.name for pool in pools}):
             raise InvalidField("pool", f"There is no pool {missing[0]!r}.")
         for pool in pools:
-            _set_slots(pool, slots[pool.name], actor=actor, reason=reason)
+            _set_slots(pool, slots[pool.name], actor=actor, reason=reason, restore_at=restore_at)
+        if restore_at and all(pool.restore_at is None for pool in pools):
+            raise InvalidField("restore_at", "There is nothing to come back: these are no fewer.")
 
 
 def restore(names: Iterable[str], *, actor: str, reason: str) -> dict[str, int]:
@@ -98,7 +110,50 @@ def restore(names: Iterable[str], *, actor: str, reason: str) -> dict[str, int]:
     return slots
 
 
-def _set_slots(pool: Pool, slots: int, *, actor: str, reason: str) -> None:
+def restore_due() -> dict[str, int]:
+    """Give the pools whose time has come their usual slots back, by the database's clock; gives their slots.
+
+    The caller's transaction holds them until it has noted what was done.
+    """
+    due = Pool.objects.select_for_update(of=("self",), skip_locked=True).filter(
+        restore_at__lte=Now()
+    )
+    found = {}
+    for pool in due.order_by("name"):
+        found[pool.name] = pool.usual_slots or pool.slots
+        said = f"As agreed for {pool.restore_at:%H:%M} UTC."
+        _set_slots(pool, found[pool.name], actor=BY_THE_CLOCK, reason=said)
+    return found
+
+
+def stay_reduced(names: Iterable[str], *, actor: str, reason: str) -> list[str]:
+    """Take back that slots return by themselves; gives the pools of which that was so."""
+    with transaction.atomic():
+        found = Pool.objects.select_for_update(of=("self",)).filter(
+            name__in=list(names), restore_at__isnull=False
+        )
+        pools = list(found.order_by("name"))
+        for pool in pools:
+            before = _values(pool)
+            pool.restore_at = None
+            pool.save(update_fields=["restore_at"])
+            _log(pool, before, actor=actor, reason=reason, secrets=[])
+    return [pool.name for pool in pools]
+
+
+def _check_return(moment: datetime | None) -> None:
+    if moment is None:
+        return
+    ahead = moment - timezone.now()
+    if not timedelta(0) < ahead <= _LONGEST_CUT:
+        raise InvalidField(
+            "restore_at", f"Name a time to come, at most {_LONGEST_CUT.days} days ahead (UTC)."
+        )
+
+
+def _set_slots(
+    pool: Pool, slots: int, *, actor: str, reason: str, restore_at: datetime | None = None
+) -> None:
     if not 0 <= slots <= _LARGEST:
         raise InvalidField("slots", f"Send a number of slots from 0 to {_LARGEST:,}.")
     before = _values(pool)
@@ -109,7 +164,8 @@ def _set_slots(pool: Pool, slots: int, *, actor: str, reason: str) -> None:
     elif not is_reduced:
         pool.reduced_since = None
     pool.slots, pool.usual_slots = slots, usual if is_reduced else None
-    pool.save(update_fields=["slots", "usual_slots", "reduced_since"])
+    pool.restore_at = restore_at if is_reduced else None
+    pool.save(update_fields=["slots", "usual_slots", "reduced_since", "restore_at"])
     _log(pool, before, actor=actor, reason=reason, secrets=[])
 
 
@@ -120,8 +176,9 @@ def remove(name: str, *, actor: str, reason: str = "") -> int:
         before = _values(pool)
         running = Lease.objects.filter(pool=pool).count()
         if running:
-            pool.state = PoolState.DRAINING
-            pool.save(update_fields=["state"])
+            if pool.state != PoolState.DRAINING:
+                pool.state, pool.state_reason, pool.state_since = PoolState.DRAINING, reason, Now()
+                pool.save(update_fields=["state", "state_reason", "state_since"])
             _log(pool, before, actor=actor, reason=reason, secrets=[])
         else:
             pool.delete()
@@ -144,7 +201,7 @@ def _set(pool: Pool, settings: Mapping[str, Any]) -> list[str]:
             setattr(pool, field, value)
     if "slots" in settings:
         # What an operator declares is what there usually is.
-        pool.usual_slots = pool.reduced_since = None
+        pool.usual_slots = pool.reduced_since = pool.restore_at = None
     return secrets
 
 
@@ -244,7 +301,8 @@ def _check_server(pool: Pool) -> None:
 
 
 def _values(pool: Pool) -> dict[str, Any]:
-    return {field: getattr(pool, field) for field in _LOGGED}
+    found = {field: getattr(pool, field) for field in _LOGGED}
+    return found | {"restore_at": pool.restore_at.isoformat() if pool.restore_at else None}
 
 
 def _log(

@@ -102,7 +102,8 @@ def ask(order: Order) -> tuple[Order, Sighting | None, Truth]:
             return _asked(order)
     except (BackendError, OverBudget) as error:
         logger.warning(
-            "backend_gave_no_answer", extra={"pool": order.site.pool, "reason": str(error)}
+            "backend_gave_no_answer",
+            extra={"job": str(order.job_id), "pool": order.site.pool, "reason": str(error)},
         )
         return order, None, Truth.UNREACHABLE
     except Exception:  # a driver that breaks is as silent as a server that does
@@ -191,6 +192,31 @@ def bring(
             "truth": truth.value,
         },
     )
+    return True
+
+
+def put_back(job_id: JobId, *, attempt: int, why: str, jitter: float) -> bool:
+    """End an attempt because an operator asked, and let the job go to another slot; say whether it was ended here.
+
+    It uses up no try and is not charged. What may go on on an asynchronous server is written down as an orphan.
+    """
+    order = leases.held(job_id, attempt=attempt)
+    if order is None:
+        return False
+    try:
+        transitions.end_attempt(
+            job_id,
+            attempt=attempt,
+            failure=FailureKind.WORKER_STOPPED,
+            message=f"{FailureKind.WORKER_STOPPED.sentence} {_GOES_ON}",
+            jitter=jitter,
+            learned_by=LearnedBy.SWEEP,
+        )
+    except (AttemptSuperseded, TransitionRefused, JobMissing) as refusal:
+        logger.info("put_back_not_needed", extra={"job": str(job_id), "reason": str(refusal)})
+        return False
+    if _is_remote(order) and order.submitted_at is not None:
+        orphans.record(order, reason=f"An operator put its job back in line: {why}")
     return True
 
 

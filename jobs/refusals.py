@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from jobs import door, outlooks, places
+from jobs import door, gates, outlooks, places
 from jobs.door import Admitted, Door, Own, Refused, Ticket, Why
 from jobs.errors import JobError, NoRoom, QuotaExceeded
 from jobs.metrics import SUBMISSIONS
@@ -30,8 +30,8 @@ _MOST_TICKETS: Final = 50
 _STANDING: Final = f"""
 select line.id, line.tier_id, a.balance, plan.submissions_per_minute,
     extract(epoch from a.submitted_until - clock_timestamp())::float8,
-    plan.jobs_per_day, case when a.day = day.today then a.day_jobs else 0 end,
-    plan.gpu_seconds_per_day, case when a.day = day.today then a.day_gpu_seconds else 0 end,
+    plan.jobs_per_day, case when a.day >= day.today then a.day_jobs else 0 end,
+    plan.gpu_seconds_per_day, case when a.day >= day.today then a.day_gpu_seconds else 0 end,
     extract(epoch from ((day.today + 1)::timestamp at time zone 'UTC') - clock_timestamp())::float8,
     case when %(standby)s then {places.STANDBY_LIMIT} else plan.queued_limit end,
     case when %(standby)s then {places.WAITING_ON_STANDBY}
@@ -44,9 +44,10 @@ cross join (select (statement_timestamp() at time zone 'UTC')::date as today) da
 where a.owner_id = %(owner)s
 """
 _LOCK_ACCOUNT: Final = "select 1 from account where owner_id = %s for no key update"
-_LOCK_DOOR: Final = """
-select bound, drain, work + added, book, clock_timestamp() from door where line_id = %s
-for no key update
+_LOCK_DOOR: Final = "select 1 from door where line_id = %s for no key update"
+# After the lock, so that what was taken back from gates is seen once.
+_DOOR: Final = f"""
+select bound, drain, work + added + {gates.ADDED}, book, clock_timestamp() from door where line_id = %s
 """
 _NOW: Final = "select clock_timestamp()"
 _TICKETS: Final = """
@@ -286,8 +287,9 @@ def _standing(request: VideoRequest, *, owner_id: UUID) -> _Standing | None:
 
 
 def _door(line_id: int, *, is_locked: bool) -> tuple[Door, datetime]:
-    statement = _LOCK_DOOR if is_locked else _LOCK_DOOR.replace("for no key update", "")
-    row = _one(statement, [line_id])
+    if is_locked:
+        _one(_LOCK_DOOR, [line_id])
+    row = _one(_DOOR, [line_id])
     if row is None:
         return Door(bound=None, drain=0.0, work=0.0), _one(_NOW, [])[0]
     bound, drain, work, book, now = row

@@ -7,6 +7,7 @@ was sent and has no id looks for it on the server first; nobody sends it a secon
 import contextlib
 import logging
 import random
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -21,6 +22,7 @@ from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.models import Cause, LearnedBy, Truth
 from jobs.recoveries import Repair
+from notifications import prepared
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ from known where lease.job_id = known.job_id
 """
 _PREDECESSOR: Final = """
 select job_id, number from attempt
-where pool = %s and backend_job_id = %s and ended_at is null and (job_id, number) <> (%s, %s)
+where pool = %s and backend_job_id = %s and backend_job_id <> '' and ended_at is null and (job_id, number) <> (%s, %s)
 """
 _ASK_SOON: Final = (
     "update lease set poll_at = now() + interval '1 second' where job_id = %s and attempt = %s"
@@ -105,12 +107,11 @@ def hand_over(order: Order, backend: AsynchronousBackend) -> bool:
 
 def forget_predecessor(order: Order, backend_job_id: str) -> None:
     """End the attempt that had an id which its server just gave again: the server no longer knows it."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PREDECESSOR, [order.site.pool, backend_job_id, order.job_id, order.attempt])
-        row = cursor.fetchone()
-    if row is None:
+    values = [order.site.pool, backend_job_id, order.job_id, order.attempt]
+    found = prepared.run(_PREDECESSOR, values)
+    if not found:
         return
-    job_id, attempt = row
+    [(job_id, attempt)] = found
     logger.warning("id_given_again", extra={"job": str(job_id), "pool": order.site.pool})
     kind = FailureKind.BACKEND_FORGOT
     with contextlib.suppress(AttemptSuperseded, TransitionRefused, JobMissing):
@@ -140,9 +141,9 @@ def adopt(order: Order, submitted: Submitted) -> bool:
         "first": _FIRST_QUESTION,
     }
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_NOTE_SUBMITTED, values)
-            is_held = cursor.rowcount == 1
+        # One statement, and a transaction of its own unless there is one.
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+            is_held = prepared.look(_NOTE_SUBMITTED, values).rowcount == 1
     except IntegrityError:
         # Another live attempt has this id, which was only found, not given: whoever had it first keeps it.
         logger.warning("id_taken_twice", extra={"job": str(order.job_id)})
@@ -152,17 +153,15 @@ def adopt(order: Order, submitted: Submitted) -> bool:
             replace(order, backend_job_id=submitted.backend_job_id, handle=submitted.handle),
             reason="Its attempt had ended when the server took it.",
         )
-    return bool(is_held)
+    return is_held
 
 
 def _note_sending(order: Order) -> datetime | None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _NOTE_SENDING,
-            {"job": order.job_id, "attempt": order.attempt, "lease": settings.LEASE_SECONDS},
-        )
-        row = cursor.fetchone()
-    return row[0] if row else None
+    rows = prepared.run(
+        _NOTE_SENDING,
+        {"job": order.job_id, "attempt": order.attempt, "lease": settings.LEASE_SECONDS},
+    )
+    return rows[0][0] if rows else None
 
 
 def _host(url: str) -> str:

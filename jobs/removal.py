@@ -5,18 +5,31 @@ from uuid import UUID
 
 from django.db import connection
 
-from jobs import transitions
+from jobs import events, transitions
 from jobs.errors import TransitionRefused
 from jobs.ids import JobId
+from notifications import outbox
 
-_HIDE: Final = """
-update job set hidden_at = coalesce(hidden_at, now())
-where id = %s and owner_id = %s and finished_at is not null
+_HIDE: Final = f"""
+with hidden as (
+    update job set hidden_at = now(), version = version + 1
+    where id = %s and owner_id = %s and finished_at is not null and hidden_at is null
+    returning id, owner_id, state, attempt, version
+), told as (
+    {outbox.INSERT}
+    select '{events.REMOVED}', id, owner_id,
+        jsonb_build_object('state', state, 'attempt', attempt, 'version', version)
+    from hidden
+)
+select 1 from hidden
 """
 
 
 def remove(job_id: JobId, *, owner_id: UUID) -> None:
-    """Cancel a job that lives, at the fee of the moment, or hide one that ended. Raises JobMissing."""
+    """Cancel a job that lives, at the fee of the moment, or hide one that ended; followers are told of both.
+
+    Raises JobMissing.
+    """
     if _hide(job_id, owner_id=owner_id):
         return
     try:
@@ -29,4 +42,4 @@ def remove(job_id: JobId, *, owner_id: UUID) -> None:
 def _hide(job_id: JobId, *, owner_id: UUID) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_HIDE, [job_id, owner_id])
-        return bool(cursor.rowcount)
+        return cursor.fetchone() is not None

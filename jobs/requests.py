@@ -70,8 +70,13 @@ class VideoRequest:
         return hashlib.sha256(fields.encode()).digest()
 
 
-def read(data: Mapping[str, Any], *, remixed_from: UUID | None = None) -> VideoRequest:
-    """Check every field. Raises InvalidFields with all that is wrong."""
+def read(
+    data: Mapping[str, Any], *, remixed_from: UUID | None = None, usual_size: str = ""
+) -> VideoRequest:
+    """Check every field. Raises InvalidFields with all that is wrong.
+
+    Who names no size gets `usual_size` where the model makes it, else the model's first.
+    """
     faults: dict[str, str] = {}
     for name in sorted(set(data) - _FIELDS - {images.FIELD}):
         faults[str(name)[:64]] = "This field is not known. Remove it."
@@ -87,7 +92,7 @@ def read(data: Mapping[str, Any], *, remixed_from: UUID | None = None) -> VideoR
         _checked(faults, _image_taken, image, offer)
         _checked(faults, _remix_made, remixed_from, offer)
         seconds = _checked(faults, _seconds, data.get("seconds"), offer)
-        size = _checked(faults, _size, data.get("size"), offer, seconds)
+        size = _checked(faults, _size, data.get("size"), offer, seconds, usual_size)
     if faults or prompt is None or offer is None or seconds is None or size is None:
         raise InvalidFields(faults)
     width, height = sides(size)
@@ -111,6 +116,16 @@ def read(data: Mapping[str, Any], *, remixed_from: UUID | None = None) -> VideoR
         estimate=speeds.estimate(offer.model, seconds, size),
         kind=offer.kinds[seconds, size],
     )
+
+
+def words_of(*, prompt: object, seed: object) -> tuple[str, int | None]:
+    """Read what of a waiting job may change. Raises InvalidFields with all that is wrong."""
+    faults: dict[str, str] = {}
+    words: str | None = _checked(faults, _prompt, prompt)
+    number: int | None = _checked(faults, _seed, seed)
+    if faults or words is None:
+        raise InvalidFields(faults)
+    return words, number
 
 
 def seed_of(value: object) -> int | None:
@@ -184,6 +199,10 @@ def _checked(faults: dict[str, str], check: Any, *values: Any) -> Any:
         return None
 
 
+def _is_seen(letter: str) -> bool:
+    return letter.isprintable() and not letter.isspace()
+
+
 def _prompt(value: object) -> str:
     if value is None:
         raise InvalidField("prompt", "Describe the video: prompt is required.")
@@ -196,6 +215,8 @@ def _prompt(value: object) -> str:
         raise InvalidField(
             "prompt", f"prompt has {len(text):,} characters. At most {PROMPT_LIMIT:,} are possible."
         )
+    if not any(map(_is_seen, text)):
+        raise InvalidField("prompt", "Describe the video: prompt has no character that is seen.")
     if "\x00" in text:
         raise InvalidField("prompt", "prompt contains a NUL character. Remove it.")
     try:
@@ -226,11 +247,11 @@ def _seconds(value: object, offer: catalog.Offer) -> int:
     return number
 
 
-def _size(value: object, offer: catalog.Offer, seconds: int | None) -> str:
+def _size(value: object, offer: catalog.Offer, seconds: int | None, usual: str) -> str:
     # No pool may make every size at every length.
     sizes = offer.sizes if seconds is None else offer.sizes_at(seconds)
     if value in (None, ""):
-        return sizes[0]
+        return usual if usual in sizes else sizes[0]
     if not isinstance(value, str) or value not in sizes:
         at = "" if len(sizes) == len(offer.sizes) else f" at {seconds} seconds"
         raise InvalidField("size", f"{offer.model} makes these sizes{at}: {', '.join(sizes)}.")

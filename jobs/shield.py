@@ -7,6 +7,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
+from jobs import client_addresses
+
 
 def flood_wait(request: HttpRequest, *, group: str, key: str, per_minute: int) -> int | None:
     """Count one request; give the seconds to wait when there were too many, else None."""
@@ -37,6 +39,6 @@ def hook_wait(request: HttpRequest, *, pool: str) -> int | None:
     return flood_wait(
         request,
         group="hook",
-        key=f"{request.META.get('REMOTE_ADDR', '')} {pool}",
+        key=f"{client_addresses.counted_as(request)} {pool}",
         per_minute=settings.FLOOD_WEBHOOKS_PER_MINUTE,
     )

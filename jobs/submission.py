@@ -1,13 +1,14 @@
 """Accepting a request: let in, known already, or refused for a true reason."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg.errors
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 
-from jobs import entrance, idempotency, ledger, moderation, refusals, requests
+from jobs import entrance, idempotency, journal, ledger, moderation, refusals, requests, wakeup
 from jobs.entrance import Origin
 from jobs.errors import Busy, JobMissing, RetryRefused, StillInProgress
 from jobs.idempotency import Claim
@@ -16,11 +17,12 @@ from jobs.metrics import SUBMISSIONS
 from jobs.models import Job
 from jobs.requests import VideoRequest
 from jobs.states import TERMINAL, JobState
+from notifications import traces
 
 _NO_CLAIM: Final = Claim()
 _OF_ITSELF: Final = Origin()
 # Room may come while a refusal is written; whoever sees that so often is told to come again.
-_LOOKS: Final = 3
+_LOOKS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,10 @@ class Accepted:
     job_id: JobId
     is_replay: bool
     seconds_ago: float = 0.0
+    # What was written, by the columns of the job; None for a replay, whose job was written before.
+    row: Mapping[str, Any] | None = None
+    # Places in the plan's line after this job; None where the plan has no such limit, and for a replay.
+    places_left: int | None = None
 
 
 def submit(
@@ -59,7 +65,7 @@ def submit(
     raise refusals.at_this_moment()
 
 
-def retry(job_id: UUID, *, owner_id: UUID) -> Accepted:
+def retry(job_id: UUID, *, owner_id: UUID, sent_by: str = "") -> Accepted:
     """Submit an ended job's request again: a new job with a reservation of its own, one per ended job.
 
     Raises JobMissing, InvalidFields when no pool can make it any more, RetryRefused when it has not
@@ -75,12 +81,17 @@ def retry(job_id: UUID, *, owner_id: UUID) -> Accepted:
         _again(requests.of_job(job)),
         owner_id=owner_id,
         claim=Claim.by_retried_job(job_id),
-        origin=Origin(retry_of=job_id),
+        origin=Origin(retry_of=job_id, sent_by=sent_by),
     )
 
 
 def vary(
-    job_id: UUID, *, owner_id: UUID, seed: int | None = None, claim: Claim = _NO_CLAIM
+    job_id: UUID,
+    *,
+    owner_id: UUID,
+    seed: int | None = None,
+    claim: Claim = _NO_CLAIM,
+    sent_by: str = "",
 ) -> Accepted:
     """Submit a job's request again with another seed, at today's price; without a seed one is chosen.
 
@@ -97,7 +108,7 @@ def vary(
         requests.read(fields | {"seed": chosen}, remixed_from=source),
         owner_id=owner_id,
         claim=claim,
-        origin=Origin(variation_of=job_id),
+        origin=Origin(variation_of=job_id, sent_by=sent_by),
     )
 
 
@@ -109,7 +120,17 @@ def _take(
     found = entrance.enter(request, owner_id=owner_id, job_id=job_id, claim=claim, origin=origin)
     if found.is_entered:
         SUBMISSIONS.labels(tier=found.tier, outcome="accepted").inc()
-        return Accepted(job_id=job_id, is_replay=False)
+        transaction.on_commit(wakeup.wake)
+        traces.begun.set(job_id)
+        transaction.on_commit(
+            lambda: journal.moved(job_id, attempt=0, to="queued", cause="submission")
+        )
+        return Accepted(
+            job_id=job_id,
+            is_replay=False,
+            row=_row(job_id, request, origin=origin, found=found),
+            places_left=found.places_left,
+        )
     is_refused = not found.has_passed
     if earlier := idempotency.find(
         claim, request=request, owner_id=owner_id, is_refused=is_refused
@@ -124,6 +145,30 @@ def _take(
     if (refusal := refusals.refuse(request, owner_id=owner_id)) is not None:
         raise refusal
     return None
+
+
+def _row(
+    job_id: JobId, request: VideoRequest, *, origin: Origin, found: entrance.Outcome
+) -> Mapping[str, Any]:
+    """Give the columns of a new job that its request decides and that never change."""
+    return {
+        "id": job_id,
+        "prompt": request.prompt,
+        "model": request.model,
+        "seconds": request.seconds,
+        "size": request.size,
+        "seed": request.seed,
+        "estimate": request.estimate,
+        "credits_reserved": request.credits,
+        "retry_of": origin.retry_of,
+        "variation_of": origin.variation_of,
+        "batch_id": origin.batch_id,
+        "remixed_from": request.remixed_from,
+        "tier_id": found.tier,
+        "created_at": found.created_at,
+        "start_by": found.start_by,
+        "finish_by": found.finish_by,
+    }
 
 
 def _again(earlier: VideoRequest) -> VideoRequest:

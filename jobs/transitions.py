@@ -7,11 +7,11 @@ attempt, transition, settlement, slot and lane release and the event together.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -21,40 +21,36 @@ from jobs import (
     credit_policy,
     deadlines,
     events,
+    journal,
     locks,
     moves,
     recoveries,
     retry_budget,
     retry_policy,
+    wakeup,
 )
 from jobs.backends.backend import Video
 from jobs.errors import AttemptSuperseded, CancelFeeChanged, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Job, LearnedBy
+from jobs.move import Move
 from jobs.recoveries import Repair
 from jobs.states import HOLDING, MOVES, TERMINAL, JobState
-from notifications import outbox
+from notifications import outbox, prepared
+
+# What a job's error says when its owner cancelled it; whoever else ends it gives a reason.
+BY_OWNER: Final = "You cancelled it."
 
 
-@dataclass(slots=True)
-class _Move:
-    """What a move writes beside the state; the caller fills in what is its own."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Success:
+    """A finished video of an attempt."""
 
-    job: Job
-    to: JobState
-    cause: str
-    delay: float | None = None
-    outcome: str = ""
-    video_url: str = ""
-    thumbnail_url: str = ""
-    video_expires_at: datetime | None = None
-    # How the end was first learned.
-    learned_by: LearnedBy = LearnedBy.WORKER
-    error_code: str = ""
-    error_message: str = ""
-    # Whether the time that the slot was held counts against the owner's share.
-    owner_pays_time: bool = True
+    job_id: JobId
+    attempt: int
+    video: Video
+    learned_by: LearnedBy
 
 
 def start(job_id: JobId, *, attempt: int) -> None:
@@ -80,6 +76,44 @@ def succeed(
         move.video_url = video.url
         move.thumbnail_url = video.thumbnail_url
         move.video_expires_at = video.expires_at
+
+
+def succeed_together(finished: Sequence[Success]) -> set[JobId]:
+    """Record finished videos of several jobs in one transaction, with the start of those that nobody saw start.
+
+    Gives the jobs that were moved. Of the others each has a reason of its own, which `succeed` raises.
+    """
+    by_id = {one.job_id: one for one in finished}
+    with transaction.atomic():
+        locks.owners(list(by_id))
+        held = [
+            job
+            for job in locks.jobs(list(by_id))
+            if job.attempt == by_id[JobId(job.id)].attempt and JobState(job.state) in HOLDING
+        ]
+        unseen = [job for job in held if JobState(job.state) is JobState.DISPATCHED]
+        if unseen:
+            _apply(
+                *(_checked(Move(job=job, to=JobState.RUNNING, cause="backend")) for job in unseen)
+            )
+        for job in unseen:
+            job.state, job.version = JobState.RUNNING, job.version + 1
+        if held:
+            _apply(*(_checked(_success(job, by_id[JobId(job.id)])) for job in held))
+    return {JobId(job.id) for job in held}
+
+
+def _success(job: Job, found: Success) -> Move:
+    return Move(
+        job=job,
+        to=JobState.SUCCEEDED,
+        cause="backend",
+        outcome="succeeded",
+        learned_by=found.learned_by,
+        video_url=found.video.url,
+        thumbnail_url=found.video.thumbnail_url,
+        video_expires_at=found.video.expires_at,
+    )
 
 
 def end_attempt(
@@ -154,7 +188,7 @@ def cancel(job_id: JobId, *, owner_id: UUID, agreed_fee: int | None = None) -> N
         if state in HOLDING:
             _request_cancel(job, agreed_fee=agreed_fee)
         elif state is not JobState.CANCELED:
-            move = _Move(job=job, to=JobState.CANCELED, cause="owner")
+            move = Move(job=job, to=JobState.CANCELED, cause="owner")
             _end_as_canceled(move, fee=0)
             _apply(_checked(move))
 
@@ -172,12 +206,12 @@ def give_up(job_id: JobId, *, message: str) -> None:
 
 
 @contextmanager
-def _expiring(job_id: JobId, *, cause: str, when: Callable[[Job], bool]) -> Iterator[_Move]:
+def _expiring(job_id: JobId, *, cause: str, when: Callable[[Job], bool]) -> Iterator[Move]:
     with transaction.atomic():
         job = locks.waiting(job_id)
         if JobState(job.state) is not JobState.QUEUED or not when(job):
             raise TransitionRefused(job_id=job_id, current=job.state, wanted=JobState.EXPIRED)
-        move = _Move(job=job, to=JobState.EXPIRED, cause=cause)
+        move = Move(job=job, to=JobState.EXPIRED, cause=cause)
         _end_as_expired(move)
         yield move
         _apply(_checked(move))
@@ -186,20 +220,20 @@ def _expiring(job_id: JobId, *, cause: str, when: Callable[[Job], bool]) -> Iter
 def withdraw(job_id: JobId, *, why: str) -> None:
     """End a waiting job at no charge, for a reason that is not its owner's. Refused when it does not wait."""
     with transaction.atomic():
-        move = _Move(job=locks.waiting(job_id), to=JobState.CANCELED, cause="operator")
+        move = Move(job=locks.waiting(job_id), to=JobState.CANCELED, cause="operator")
         if JobState(move.job.state) is not JobState.QUEUED:
             raise TransitionRefused(job_id=job_id, current=move.job.state, wanted=move.to)
         _end_as_canceled(move, fee=0, why=why)
         _apply(_checked(move))
 
 
-def _end_as_canceled(move: _Move, *, fee: int, why: str = "You cancelled it.") -> None:
+def _end_as_canceled(move: Move, *, fee: int, why: str = BY_OWNER) -> None:
     move.to = JobState.CANCELED
     move.job.cancel_fee = fee
     move.error_code, move.error_message = "canceled", why
 
 
-def _end_as_expired(move: _Move) -> None:
+def _end_as_expired(move: Move) -> None:
     move.to = JobState.EXPIRED
     what = "start" if move.job.attempt == 0 else "finish"
     move.error_code, move.error_message = "expired", f"It did not {what} in time."
@@ -228,7 +262,7 @@ def _moving(
     cause: str,
     attempt: int,
     repair: Repair | None = None,
-) -> Iterator[_Move]:
+) -> Iterator[Move]:
     """Lock in order, refuse an illegal or outdated move, then write what the caller set.
 
     `to` may be None when only the caller can know it, under the lock.
@@ -241,7 +275,7 @@ def _moving(
             raise AttemptSuperseded(job_id=job_id, attempt=attempt, current=job.attempt)
         if JobState(job.state) not in HOLDING:
             raise TransitionRefused(job_id=job_id, current=job.state, wanted=to or cause)
-        move = _Move(job=job, to=to or JobState(job.state), cause=cause)
+        move = Move(job=job, to=to or JobState(job.state), cause=cause)
         if to is not None:
             _checked(move)
         yield move
@@ -252,47 +286,28 @@ def _moving(
         _apply(_checked(move))
 
 
-def _checked(move: _Move) -> _Move:
+def _checked(move: Move) -> Move:
     if move.to not in MOVES[JobState(move.job.state)]:
         raise TransitionRefused(job_id=move.job.id, current=move.job.state, wanted=move.to)
     return move
 
 
-def _apply(move: _Move) -> None:
-    job, ends = move.job, move.to in TERMINAL
-    releases = JobState(job.state) in HOLDING and move.to not in HOLDING
-    money = {"reserved": job.credits_reserved, "cancel_fee": job.cancel_fee or 0}
-    charged = credit_policy.charge(move.to, **money) if ends else 0
-    payload: dict[str, Any] = {"state": move.to.value, "attempt": job.attempt}
-    if job.batch_id:
-        payload["batch_id"] = str(job.batch_id)
-    if move.error_code:
-        payload["error"] = {"code": move.error_code, "message": move.error_message}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            moves.APPLY,
-            {
-                "job": job.id,
-                "version": job.version,
-                "from": job.state,
-                "to": move.to.value,
-                "cause": move.cause,
-                "ends": ends,
-                "releases": releases,
-                "delay": move.delay,
-                "outcome": move.outcome or move.cause,
-                "failed_count": job.failed_count,
-                "charged": charged,
-                "video_url": move.video_url,
-                "thumbnail_url": move.thumbnail_url,
-                "video_expires_at": move.video_expires_at,
-                "learned_by": move.learned_by.value,
-                "error_code": move.error_code,
-                "error_message": move.error_message,
-                "owner_pays_time": move.owner_pays_time,
-                "event": events.OF_STATE[move.to],
-                "payload": json.dumps(payload),
-            },
+def _apply(*moved: Move) -> None:
+    rows = [move.row() for move in moved]
+    ids = [move.job.id for move in moved]
+    written = prepared.run(moves.APPLY, {"jobs": ids, "moves": json.dumps(rows)})
+    if len(written) != len(moved):
+        raise AssertionError(f"One of the jobs {ids} changed under its own lock.")
+    if any(move.releases for move in moved):
+        transaction.on_commit(wakeup.wake)
+    for move in moved:
+        transaction.on_commit(
+            partial(
+                journal.moved,
+                move.job.id,
+                attempt=move.job.attempt,
+                before=move.job.state,
+                to=move.to.value,
+                cause=move.outcome or move.cause,
+            )
         )
-        if cursor.fetchone() is None:
-            raise AssertionError(f"Job {job.id} changed under its own lock.")

@@ -5,8 +5,8 @@ Moments are given in the zone in which they are to be read.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Final
 
@@ -21,6 +21,10 @@ _MINUTE: Final = 60.0
 # The exact number ahead means nothing beyond this.
 _EXACT: Final = 10
 _ROUGH: Final = 100
+_FEW: Final = {1: "The GPU is busy.", 2: "Both GPUs are busy."}
+_NEAR_DAYS: Final = {-1: "yesterday", 1: "tomorrow"}
+# Reasons for which nothing is said of a place or a time.
+_NOTHING_STARTS: Final = frozenset({"no_pool", "pool_paused"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,8 @@ class Waiting:
     position: int | None = None
     start_range: tuple[datetime, datetime] | None = None
     finish_range: tuple[datetime, datetime] | None = None
+    # The sentence without place and time, for who draws these.
+    cause: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +55,16 @@ class LineNow:
     # Since when the last of them takes none; since when there are fewer slots than usual.
     paused_since: datetime | None = None
     reduced_since: datetime | None = None
+    # When these are back, where that is agreed.
+    restored_at: datetime | None = None
     slots: int = 0
     usual_slots: int = 0
     is_standby: bool = False
     # The usual run, seconds, from its low to its high.
     run: tuple[float, float] | None = None
+
+
+_STANDBY_LINE: Final = LineNow(taken_at=datetime.min.replace(tzinfo=UTC), is_standby=True)
 
 
 def explain(
@@ -65,14 +76,20 @@ def explain(
     line: LineNow | None = None,
     place: Place | None = None,
     start_by: datetime | None = None,
+    is_standby: bool = False,
 ) -> Waiting | None:
-    """Explain a waiting job; None for one that does not wait."""
+    """Explain a waiting job; None for one that does not wait. `is_standby` counts where no line is known."""
     if state is not JobState.QUEUED:
         return None
     reason, said = _reason(
-        due_at=due_at, attempt=attempt, now=now, line=line, place=place, start_by=start_by
+        due_at=due_at,
+        attempt=attempt,
+        now=now,
+        line=line or (_STANDBY_LINE if is_standby else None),
+        place=place,
+        start_by=start_by,
     )
-    if now is None or line is None or place is None or reason in {"no_pool", "pool_paused"}:
+    if now is None or line is None or place is None or reason in _NOTHING_STARTS:
         return Waiting(reason=reason, sentence=said)
     return _with_place(reason, said, now=now, line=line, place=place, due_at=due_at)
 
@@ -86,22 +103,24 @@ def _reason(
     place: Place | None,
     start_by: datetime | None,
 ) -> tuple[str, str]:
-    if due_at is not None or attempt > 0:
-        return "retrying", _retrying(due_at, now)
-    if line is not None:
-        for reason in _of_line(line, place, start_by):
-            return reason
+    found = next(_of_line(line, place, start_by, now), None) if line is not None else None
+    if (due_at is not None or attempt > 0) and (found is None or found[0] not in _NOTHING_STARTS):
+        return "retrying", _retrying(due_at, now, is_in_line=place is not None)
+    if found is not None:
+        return found
     return "slots_busy", "It starts as soon as a GPU is free and it is your turn."
 
 
-def _retrying(due_at: datetime | None, now: datetime | None) -> str:
+def _retrying(due_at: datetime | None, now: datetime | None, *, is_in_line: bool) -> str:
     left = (due_at - now).total_seconds() if due_at and now else 0.0
+    if left <= 0 and is_in_line:
+        return "The last try ended early; you are not charged twice."
     when = f"in {about(left)}" if left > 0 else "shortly"
     return f"The last try ended early. It starts again {when}; you are not charged twice."
 
 
 def _of_line(
-    line: LineNow, place: Place | None, start_by: datetime | None
+    line: LineNow, place: Place | None, start_by: datetime | None, now: datetime | None
 ) -> Iterator[tuple[str, str]]:
     if line.pools == 0:
         yield (
@@ -109,7 +128,7 @@ def _of_line(
             "No GPU here can run it any more. Cancel it free of charge, or choose another model.",
         )
     if line.open_pools == 0:
-        since = f" since {line.paused_since:%H:%M}" if line.paused_since else ""
+        since = f" since {clock(line.paused_since, now)}" if line.paused_since else ""
         yield (
             "pool_paused",
             f"Its GPUs are paused{since}. It keeps its place and starts when they are back.",
@@ -118,7 +137,7 @@ def _of_line(
         yield "own_limit", _own_limit(place.own_limit)
     if line.is_standby:
         until = (
-            f" If it has not started by {start_by:%H:%M}, it expires at no cost."
+            f" If it has not started by {clock(start_by, now)}, it expires at no cost."
             if start_by
             else ""
         )
@@ -127,7 +146,7 @@ def _of_line(
         reduced = f"we run {line.slots:,} of {line.usual_slots:,} GPUs"
         yield (
             "capacity_reduced",
-            f"Since {line.reduced_since:%H:%M} {reduced}. It takes longer; it keeps its place.",
+            f"Since {clock(line.reduced_since, now)} {reduced}. It takes longer; it keeps its place.",
         )
     if line.slots:
         yield "slots_busy", _busy(line.slots)
@@ -143,7 +162,7 @@ def _own_limit(limit: int) -> str:
 
 
 def _busy(slots: int) -> str:
-    return "The GPU is busy." if slots == 1 else f"All {slots:,} GPUs are busy."
+    return _FEW.get(slots, f"All {slots:,} GPUs are busy.")
 
 
 def _with_place(
@@ -176,6 +195,7 @@ def _with_place(
         reason=reason,
         # A retry's sentence says when already.
         sentence=said if later else f"{said} {words}",
+        cause=said,
         position=ahead,
         start_range=start,
         finish_range=end,
@@ -192,6 +212,15 @@ def round_ahead(count: int) -> int:
 
 def _ahead(count: int) -> str:
     return "It is next." if count == 0 else f"About {count:,} ahead."
+
+
+def clock(at: datetime, now: datetime | None) -> str:
+    """Say a moment on the clock of its zone, with the day where it is another one than that of `now`."""
+    said = f"{at:%H:%M} UTC" if at.tzname() == "UTC" else f"{at:%H:%M}"
+    days = (at.date() - now.astimezone(at.tzinfo).date()).days if now else 0
+    if days == 0:
+        return said
+    return f"{said} {_NEAR_DAYS[days]}" if days in _NEAR_DAYS else f"{said} on {at.day} {at:%B}"
 
 
 def in_words(low: float, high: float) -> str:

@@ -7,12 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 
 from notifications.event import Event
+
+# What was held back for the same target, told together.
+SUMMARY: Final = "notices.summed"
+# About signing in: a code, a new password, a second factor. Of no event; its delivery's payload has the title.
+ACCOUNT_MAIL: Final = "account.mail"
 
 # What a message for people shows, read when it is sent; None when the subject is gone.
 Context = Callable[[UUID, Mapping[str, Any]], Mapping[str, Any] | None]
@@ -25,8 +30,18 @@ class Announcement:
     # What people call it where they choose what reaches them.
     title: str
     context: Context
+    # What else they should know where they choose.
+    hint: str = ""
     # Channels that carry it until a person says otherwise.
     on_by_default: frozenset[str] = field(default_factory=frozenset)
+    # It goes by its default channels whatever anybody said, at once, and with no way out: it is about security.
+    is_forced: bool = False
+    # The end of something that people wait for and that pages show by themselves.
+    is_an_end: bool = False
+    # It stands for several others.
+    is_summary: bool = False
+    # The event that tells people instead, where this one is a part of something.
+    told_by: str = ""
     # Its public type and data for users' programs; empty where programs are not told.
     webhook_type: str = ""
     webhook_data: Callable[[Event], Mapping[str, Any]] | None = None

@@ -1,7 +1,6 @@
 """Reading an owner's notification centre, and marking what was read. Only this module writes `read_at`."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,6 +29,13 @@ update notification set read_at = case when %s then coalesce(read_at, now()) end
 where owner_id = %s and id = %s
 returning id, name, subject_id, payload, created_at, read_at
 """
+# The primary key is the order of time: only the oldest rows are looked at, however many there are.
+_FORGET: Final = """
+delete from notification where id in (
+    select id from (select id, created_at from notification order by id limit %(limit)s) oldest
+    where created_at < now() - make_interval(days => %(days)s)
+)
+"""
 
 
 def unread(owner_id: UUID) -> int:
@@ -38,6 +44,13 @@ def unread(owner_id: UUID) -> int:
         cursor.execute(_UNREAD, [owner_id, MOST_COUNTED])
         (count,) = cursor.fetchone()
     return int(count)
+
+
+def forget(*, days: int, limit: int) -> int:
+    """Drop notifications that are older, read or not; say how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET, {"days": days, "limit": limit})
+        return int(cursor.rowcount)
 
 
 def newest(owner_id: UUID, *, before: int | None = None) -> tuple[list[Notification], bool]:
@@ -49,10 +62,10 @@ def newest(owner_id: UUID, *, before: int | None = None) -> tuple[list[Notificat
     return found[:PAGE], len(found) > PAGE
 
 
-def told_at(owner_id: UUID, *, subject_id: UUID) -> list[datetime]:
-    """Say when the owner was told of one subject."""
-    told = Notification.objects.filter(owner_id=owner_id, subject_id=subject_id)
-    return list(told.order_by("id").values_list("created_at", flat=True))
+def told(owner_id: UUID, *, subject_id: UUID) -> list[Notification]:
+    """Give what the owner was told of one subject, oldest first."""
+    found = Notification.objects.filter(owner_id=owner_id, subject_id=subject_id)
+    return list(found.order_by("id"))
 
 
 def read(owner_id: UUID, *, ids: Iterable[int]) -> int:
@@ -80,6 +93,11 @@ def page(owner_id: UUID, *, before: int, most: int, only_unread: bool) -> list[S
         cursor.execute(statement, [owner_id, before, most])
         found: list[Sequence[Any]] = cursor.fetchall()
     return found
+
+
+def has(owner_id: UUID, *, number: int) -> bool:
+    """Say whether an owner was told this."""
+    return Notification.objects.filter(owner_id=owner_id, id=number).exists()
 
 
 def mark(owner_id: UUID, *, number: int, is_read: bool) -> Sequence[Any] | None:

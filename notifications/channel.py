@@ -7,6 +7,7 @@ and how often, in which order, what is logged and what is given up is the same f
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -53,7 +54,10 @@ class Receipt:
 
 
 class DeliveryFailed(Exception):
-    """It was not taken. `permanent` ends the delivery; `is_gone` says that the target is no more."""
+    """It was not taken. `permanent` ends the delivery; `is_gone` says that the target is no more.
+
+    `wants_quiet` says that `retry_after` is meant for everything that is sent to the target, not for this alone.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class DeliveryFailed(Exception):
         permanent: bool = False,
         is_gone: bool = False,
         retry_after: float | None = None,
+        wants_quiet: bool = False,
         receipt: Receipt | None = None,
     ) -> None:
         super().__init__(reason)
@@ -70,6 +75,7 @@ class DeliveryFailed(Exception):
         self.is_gone = is_gone
         # Seconds that the other side asked for.
         self.retry_after = retry_after
+        self.wants_quiet = wants_quiet
         self.receipt = receipt or Receipt()
 
 
@@ -79,6 +85,17 @@ class Skipped(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Held(Exception):
+    """It must wait: until a moment by its reader's own clock. Costs no try."""
+
+    def __init__(self, until: datetime, *, reason: str, is_daily: bool) -> None:
+        super().__init__(reason)
+        self.until = until
+        self.reason = reason
+        # It goes out with whatever else waits for the daily mail.
+        self.is_daily = is_daily
 
 
 class Channel(Protocol):
@@ -102,8 +119,8 @@ class Channel(Protocol):
     def problem(self) -> str:
         """Say why nothing can be sent, for operators; empty when it can."""
 
-    def plan(self, event: Event, announcement: Announcement) -> list[Planned]:
-        """Say which deliveries an event makes. Reads, and writes nothing."""
+    def plan(self, told: Sequence[tuple[Event, Announcement]]) -> list[tuple[Event, Planned]]:
+        """Say which deliveries events make. Reads all that it needs in one statement, and writes nothing."""
 
     def prepare(self, parcel: Parcel) -> Callable[[], Receipt]:
         """Read what one try needs; the result sends it. Raises Skipped; both raise DeliveryFailed."""

@@ -15,10 +15,10 @@ from typing import Final
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from notifications import crash_points, deliveries, results, routes
-from notifications.channel import Channel, DeliveryFailed, Parcel, Receipt, Skipped
+from notifications import crash_points, deliveries, respect, results, routes, traces
+from notifications.channel import Channel, DeliveryFailed, Held, Parcel, Receipt, Skipped
 from notifications.channels import registry
-from notifications.metrics import ATTEMPTS
+from notifications.metrics import ATTEMPTS, DELIVERY_LAG
 from notifications.results import Outcome
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 _DOUBTFUL_SHARE: Final = 3
 # Routes that nobody looks at are looked for so often, seconds.
 _MEND_EVERY: Final = 30.0
+# What one owner's targets may have under way in a channel of strangers, in all couriers together: whoever has twenty
+# hanging addresses holds a sixth of one courier.
+_PER_OWNER: Final = 4
 # How long the loop waits for an answer before it looks for more, seconds; longer while nothing happens.
 _SHORTEST_WAIT: Final = 0.01
 _BROKEN: Final = "It could not be sent because of a fault of ours."
@@ -85,7 +88,12 @@ class Courier:
                 one.channel is channel and (trusted is None or one.is_trusted is trusted)
                 for one in self._under_way.values()
             )
-            for parcel in deliveries.claim(channel, room=places - taken, trusted=trusted):
+            for parcel in deliveries.claim(
+                channel,
+                room=places - taken,
+                trusted=trusted,
+                per_owner=_PER_OWNER if channel.isolates else None,
+            ):
                 future = self._threads.submit(_carry, self._prepared(channel, parcel))
                 self._under_way[future] = _UnderWay(channel, parcel, trusted is not False)
                 count += 1
@@ -93,6 +101,7 @@ class Courier:
 
     def _prepared(self, channel: Channel, parcel: Parcel) -> Callable[[], Receipt]:
         try:
+            respect.check(channel, parcel, now=timezone.now())
             return channel.prepare(parcel)
         except (OperationalError, InterfaceError):
             # The claim runs out and the delivery comes back.
@@ -117,6 +126,16 @@ class Courier:
                 raise
             del self._under_way[future]
             ATTEMPTS.labels(channel=one.parcel.channel, outcome=outcome.kind).inc()
+            traces.note(
+                f"deliver {one.parcel.channel}",
+                one.parcel.subject_id,
+                since=outcome.started_at,
+                outcome=outcome.kind,
+            )
+            if outcome.kind == "delivered":
+                # A delivery's id begins with the time at which it was planned.
+                planned_at = (one.parcel.id.int >> 80) / 1000
+                DELIVERY_LAG.labels(channel=one.parcel.channel).observe(time.time() - planned_at)
         return len(done)
 
 
@@ -158,6 +177,10 @@ def _carry(send: Callable[[], Receipt]) -> Outcome:
         receipt = send()
     except Skipped as skip:
         return outcome("skipped", Receipt(), skip.reason)
+    except Held as hold:
+        return replace(
+            outcome("held", Receipt(), hold.reason), until=hold.until, is_daily=hold.is_daily
+        )
     except DeliveryFailed as failure:
         return Outcome(
             kind="failed",
@@ -165,6 +188,7 @@ def _carry(send: Callable[[], Receipt]) -> Outcome:
             is_final=failure.permanent,
             is_gone=failure.is_gone,
             wish=failure.retry_after,
+            wants_quiet=failure.wants_quiet,
             receipt=failure.receipt,
             started_at=started_at,
             took_ms=round((time.monotonic() - began) * 1000),

@@ -24,10 +24,14 @@ PLACES: Final = (
     "webhook.answered",
     "email.rendered",
     "email.accepted",
+    "web_push.answered",
+    "mobile_push.answered",
     "courier.sent",
     "courier.recorded_uncommitted",
     "courier.recorded",
 )
+# Where notices that waited for their time are let go.
+RELEASES: Final = ("holds.released_uncommitted", "holds.released")
 
 _name, _, _visit = os.environ.get("CRASH_POINT", "").partition(":")
 _visits_left = int(_visit or 1)

@@ -15,10 +15,11 @@ import uuid_utils.compat
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from notifications import crash_points, delivery_policy, routes
+from notifications import crash_points, prepared, routes
+from notifications.announcements import ACCOUNT_MAIL
 from notifications.channel import Channel, Parcel, Planned
 from notifications.event import Event
-from notifications.models import Delivery
+from notifications.models import Delivery, DeliveryState
 
 _COLUMNS: Final = """
     id, channel, target, attempt, try_count, owner_id, name, subject_id, payload, message_id, content
@@ -28,19 +29,31 @@ _PLAN: Final = """
 with made as (
     insert into delivery (id, event_id, owner_id, name, subject_id, channel, target, message_id,
         content, payload, state, reason, attempt, try_count, replay_count, due_at)
-    select given.id, %(event)s, %(owner)s, %(name)s, %(subject)s, given.channel, given.target,
-        given.message_id, given.content, %(payload)s::jsonb, 'scheduled', '', 0, 0, 0,
+    select given.id, event.id, event.owner_id, event.name, event.subject_id, given.channel, given.target,
+        given.message_id, given.content, event.payload, 'scheduled', '', 0, 0, 0,
         now() + make_interval(secs => given.delay)
-    from unnest(%(ids)s::uuid[], %(channels)s::text[], %(targets)s::text[], %(message_ids)s::text[],
-        %(contents)s::text[], %(delays)s::float8[])
-        as given (id, channel, target, message_id, content, delay)
+    from unnest(%(ids)s::uuid[], %(events)s::bigint[], %(channels)s::text[], %(targets)s::text[],
+        %(message_ids)s::text[], %(contents)s::text[], %(delays)s::float8[])
+        as given (id, event_id, channel, target, message_id, content, delay)
+    join outbox_event event on event.id = given.event_id
     on conflict do nothing
-    returning channel, target, due_at
+    returning channel, target, owner_id, due_at
 )
-insert into delivery_route as route (channel, target, next_at, failure_count)
-select channel, target, min(due_at), 0 from made group by channel, target order by channel, target
+insert into delivery_route as route (channel, target, owner_id, next_at, failure_count)
+select channel, target, owner_id, min(due_at), 0 from made
+group by channel, target, owner_id order by channel, target
 on conflict (channel, target) do update
-    set next_at = greatest(least(route.next_at, excluded.next_at), route.paused_until)
+    set owner_id = excluded.owner_id, next_at = greatest(least(route.next_at, excluded.next_at), route.paused_until)
+"""
+_WITHHELD: Final = """
+insert into delivery (id, event_id, owner_id, name, subject_id, channel, target, message_id, content,
+    payload, state, reason, attempt, try_count, replay_count, due_at, ended_at)
+select given.id, event.id, event.owner_id, event.name, event.subject_id, given.channel, '', '', '',
+    event.payload, 'skipped', given.reason, 0, 0, 0, null, now()
+from unnest(%(ids)s::uuid[], %(events)s::bigint[], %(channels)s::text[], %(reasons)s::text[])
+    as given (id, event_id, channel, reason)
+join outbox_event event on event.id = given.event_id
+on conflict do nothing
 """
 _CLAIM: Final = f"""
 with picked as (
@@ -68,8 +81,8 @@ where channel = %s and target = %s and state = 'scheduled'
 """
 # A route that was never used, or whose row is gone, is made again.
 _REPLAY_ROUTE: Final = """
-insert into delivery_route as route (channel, target, failure_count)
-select channel, target, 0 from delivery where id = %s
+insert into delivery_route as route (channel, target, owner_id, failure_count)
+select channel, target, owner_id, 0 from delivery where id = %s
 on conflict (channel, target) do update set failure_count = route.failure_count
 """
 _REPLAY: Final = """
@@ -87,53 +100,69 @@ delete from delivery where id in (select id from delivery
     where ended_at < now() - make_interval(days => %s) order by ended_at limit %s)
 """
 
+# Erases what a person was sent: an owner, and how many rows; gives the rows that are gone.
+ERASE: Final = """
+with chosen as (select id from delivery where owner_id = %(owner)s order by id desc limit %(limit)s),
+logs as (delete from delivery_attempt using chosen where delivery_id = chosen.id)
+delete from delivery using chosen where delivery.id = chosen.id returning ''::text as at, ''::text as id
+"""
 
-def plan(event: Event, planned: Sequence[tuple[str, Planned]]) -> None:
-    """Make deliveries by channel in the caller's transaction; those that exist stay as they are."""
-    if not planned:
-        return
-    values: dict[str, Any] = {
-        "event": event.id,
-        "owner": event.owner_id,
-        "name": event.name,
-        "subject": event.subject_id,
-        "payload": json.dumps(dict(event.payload)),
-        "ids": [uuid_utils.compat.uuid7() for _ in planned],
-        "channels": [channel for channel, _ in planned],
-        "targets": [one.target for _, one in planned],
-        "message_ids": [one.message_id for _, one in planned],
-        "contents": [one.content for _, one in planned],
-        "delays": [one.delay for _, one in planned],
+
+def plan(
+    planned: Sequence[tuple[Event, str, Planned]], withheld: Sequence[tuple[Event, str, str]]
+) -> None:
+    """Make deliveries by event and channel, and write down by which channels events are not told, and why.
+
+    In the caller's transaction; those that exist stay as they are. Their ids sort like their events.
+    """
+    in_order = sorted([*planned, *withheld], key=lambda one: one[0].id)
+    made = [(uuid_utils.compat.uuid7(), *one) for one in in_order]
+    if told := [(*one[:3], one[3]) for one in made if isinstance(one[3], Planned)]:
+        values: dict[str, Any] = {
+            **_columns(told),
+            "targets": [one.target for *_, one in told],
+            "message_ids": [one.message_id for *_, one in told],
+            "contents": [one.content for *_, one in told],
+            "delays": [one.delay for *_, one in told],
+        }
+        prepared.run(_PLAN, values)
+    if untold := [one for one in made if not isinstance(one[3], Planned)]:
+        prepared.run(_WITHHELD, {**_columns(untold), "reasons": [one[3] for one in untold]})
+
+
+def _columns(made: Sequence[tuple[UUID, Event, str, Any]]) -> dict[str, Any]:
+    return {
+        "ids": [one for one, _, _, _ in made],
+        "events": [event.id for _, event, _, _ in made],
+        "channels": [channel for _, _, channel, _ in made],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_PLAN, values)
 
 
-def claim(channel: Channel, *, room: int, trusted: bool | None = None) -> list[Parcel]:
+def claim(
+    channel: Channel, *, room: int, trusted: bool | None = None, per_owner: int | None = None
+) -> list[Parcel]:
     """Take what is due of routes whose turn it is, `room` tries at most. Survives a death of the caller.
 
-    `trusted` picks routes that took what they were sent last, or the others; None picks any.
+    `trusted` picks routes that took what they were sent last, or the others; None picks any. `per_owner` is
+    how many tries targets of one owner may have under way in all; couriers that claim in the same
+    moment may go over it by what one of them takes.
     """
     if room <= 0:
         return []
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        turns = routes.take_turn(cursor, channel.name, room=room, trusted=trusted)
+    with transaction.atomic(durable=True):
+        turns = routes.take_turn(channel, room=room, trusted=trusted, per_owner=per_owner)
         if not turns:
             return []
-        targets = [target for target, _ in turns]
-        limits = [
-            delivery_policy.at_once(channel.per_target, failures=failures) for _, failures in turns
-        ]
+        targets = [turn.target for turn in turns]
         values: dict[str, Any] = {
             "channel": channel.name,
             "room": room,
             "targets": targets,
-            "limits": limits,
+            "limits": [turn.share for turn in turns],
             "claim": channel.claim_seconds,
         }
-        cursor.execute(_CLAIM, values)
-        found = [_parcel(row) for row in cursor.fetchall()]
-        routes.set_turns(cursor, channel.name, targets, limits)
+        found = [_parcel(row) for row in prepared.run(_CLAIM, values)]
+        routes.set_turns(channel.name, targets, [turn.limit for turn in turns])
         crash_points.reach("courier.claimed_uncommitted")
     crash_points.reach("courier.claimed")
     return found
@@ -173,6 +202,27 @@ def begin(
     )
 
 
+def note_account_mail(owner_id: UUID, *, title: str, refusal: str) -> None:
+    """Write down a mail about signing in, which goes at once and by no route; `refusal` says why it did not go."""
+    state = DeliveryState.SKIPPED if refusal else DeliveryState.DELIVERED
+    Delivery.objects.create(
+        id=uuid_utils.compat.uuid7(),
+        owner_id=owner_id,
+        name=ACCOUNT_MAIL,
+        subject_id=owner_id,
+        channel="email",
+        target=str(owner_id),
+        message_id="",
+        payload={"title": title},
+        state=state,
+        reason=refusal,
+        attempt=1,
+        try_count=1,
+        due_at=None,
+        ended_at=Now(),
+    )
+
+
 def replay(delivery_id: UUID) -> None:
     """Send an ended delivery again with a schedule of its own, or hurry one that waits for its next try."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
@@ -184,7 +234,7 @@ def replay(delivery_id: UUID) -> None:
 def abandon(channel: str, target: str, *, reason: str) -> None:
     """Give up everything that waits for a target, in the caller's transaction."""
     with connection.cursor() as cursor:
-        routes.lock(cursor, channel, target)
+        routes.lock(channel, target)
         cursor.execute(_ABANDON, [reason, channel, target])
         cursor.execute(
             "update delivery_route set next_at = null where channel = %s and target = %s",

@@ -38,6 +38,26 @@ class DeliveryMissing(NotificationError):
         return "There is no such delivery."
 
 
+class PushTargetMissing(NotificationError):
+    """No such browser or phone, or not yours."""
+
+    code = "not_found"
+
+    def __str__(self) -> str:
+        return "There is no such browser or device."
+
+
+@dataclass
+class ChannelUnavailable(NotificationError):
+    """Nothing could be sent to what is registered: the installation lacks settings."""
+
+    problem: str
+    code = "channel_unavailable"
+
+    def __str__(self) -> str:
+        return f"This installation does not send such pushes: {self.problem}"
+
+
 @dataclass
 class TooManyEndpoints(NotificationError):
     """The owner has as many endpoints as one may have."""
@@ -58,6 +78,17 @@ class EndpointDisabled(NotificationError):
 
     def __str__(self) -> str:
         return "The endpoint is disabled. Enable it first."
+
+
+@dataclass
+class EndpointUnreachable(NotificationError):
+    """A test did not reach the endpoint: there is no answer to tell of."""
+
+    reason: str
+    code = "endpoint_unreachable"
+
+    def __str__(self) -> str:
+        return f"The endpoint did not answer the test. {self.reason}"
 
 
 @dataclass

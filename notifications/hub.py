@@ -21,6 +21,7 @@ from django.db import DatabaseError
 from django.utils.module_loading import import_string
 
 from notifications import feed, live
+from notifications.metrics import SOCKETS
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ Found = TypeVar("Found")
 LOOK_EVERY: Final = 1.0
 # Messages that wait for a slow reader before it is told to read the feed instead.
 _MOST_MESSAGES: Final = 200
+# After Redis was away it is listened to again, seconds.
+_LISTEN_AGAIN: Final = 1.0
 # A Redis that does not take a subscription within this many seconds is left alone for now.
 _PATIENCE: Final = 0.3
 _threads: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="push")
@@ -49,9 +52,10 @@ class Waiter:
     def __init__(self, owner_id: UUID, *, credential: Hashable) -> None:
         self.owner_id = owner_id
         self.credential = credential
-        # The caller may not listen any more; the client has left.
+        # The caller may not listen any more; the client has left; this process stops.
         self.is_refused = False
         self.is_gone = False
+        self.is_dismissed = False
         self._messages: deque[Mapping[str, Any]] = deque()
         self._has_missed = False
         self._woken = asyncio.Event()
@@ -79,6 +83,16 @@ class Waiter:
         self.is_gone = True
         self._woken.set()
 
+    def dismiss(self) -> None:
+        """Say that it shall come back to another process."""
+        self.is_dismissed = True
+        self._woken.set()
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether nobody waits any more."""
+        return self.is_gone or self.is_dismissed
+
     async def take(self, *, seconds: float) -> tuple[list[Mapping[str, Any]], bool]:
         """Wait so long at most; give the messages, and whether others may have been missed."""
         try:
@@ -101,12 +115,16 @@ class Hub:
         self._heads: dict[UUID, int] = {}
         self._channel: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     async def join(self, owner_id: UUID, *, credential: Hashable) -> Waiter:
         """Begin to wait. Whoever joins before reading misses nothing."""
         waiter = Waiter(owner_id, credential=credential)
+        if self._is_closed:
+            waiter.dismiss()
         is_first = owner_id not in self._waiters
         self._waiters.setdefault(owner_id, set()).add(waiter)
+        SOCKETS.labels(kind="program").inc()
         if not self._tasks:
             self._tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._look())}
         if is_first:
@@ -116,10 +134,21 @@ class Hub:
     async def leave(self, waiter: Waiter) -> None:
         """Stop waiting."""
         others = self._waiters.get(waiter.owner_id, set())
-        others.discard(waiter)
+        if waiter in others:
+            others.discard(waiter)
+            SOCKETS.labels(kind="program").dec()
         if not others and self._waiters.pop(waiter.owner_id, None) is not None:
             self._heads.pop(waiter.owner_id, None)
             await self._with_redis("group_discard", waiter.owner_id)
+
+    def close(self) -> None:
+        """Dismiss everybody who waits, and who comes from now on. Called on the event loop; may be repeated."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for every in self._waiters.values():
+            for waiter in every:
+                waiter.dismiss()
 
     @property
     def count(self) -> int:
@@ -136,6 +165,15 @@ class Hub:
             logger.warning("push_not_subscribed", extra={"reason": type(error).__name__})
 
     async def _listen(self) -> None:
+        while True:
+            try:
+                await self._hear()
+            except Exception as error:  # noqa: BLE001 - redis-py's errors have no common base; the look is enough
+                logger.warning("push_not_heard", extra={"reason": type(error).__name__})
+                self._channel = None
+            await asyncio.sleep(_LISTEN_AGAIN)
+
+    async def _hear(self) -> None:
         layer = get_channel_layer()
         self._channel = await layer.new_channel()
         for owner_id in list(self._waiters):

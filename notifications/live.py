@@ -74,10 +74,11 @@ async def _send_to(group: str, message: Mapping[str, Any]) -> None:
 
 
 async def _send_all(messages: list[tuple[UUID, Mapping[str, Any]]]) -> None:
-    layer = get_channel_layer()
     async with asyncio.timeout(_PATIENCE):
-        for owner_id, message in messages:
-            await layer.group_send(group_of(owner_id), {**message, "owner": owner_id.hex})
+        await get_channel_layer().group_send_each(
+            (group_of(owner_id), {**message, "owner": owner_id.hex})
+            for owner_id, message in messages
+        )
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:

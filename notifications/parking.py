@@ -44,7 +44,7 @@ def retry(parked: ParkedEvent) -> None:
         row = OutboxEvent.objects.get(id=parked.event_id)
         for hear in subscriptions.listeners(row.name):
             if name_of(hear) == parked.subscriber:
-                hear(event_of(row))
+                hear([event_of(row)])
         ParkedEvent.objects.filter(id=parked.id).delete()
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from notifications import crash_points, live, parking, subscriptions
+from notifications import crash_points, live, parking, prepared, subscriptions, traces
 from notifications.event import Event
 from notifications.metrics import RELAY_LAG, RELAYED
 from notifications.models.outbox_event import SHARD_COUNT
@@ -33,9 +33,13 @@ _PATIENCE: Final = 3
 _LOCK_CLASS: Final = 7101
 
 _CLAIM: Final = """
-select id, name, subject_id, owner_id, payload, recorded_at, sequence
+select id, name, subject_id, owner_id, payload, recorded_at, sequence,
+    extract(epoch from now() - recorded_at)::float8
 from outbox_event where relayed_at is null and shard = any(%s)
 order by id limit %s for update skip locked
+"""
+_NEWS: Final = """
+select exists (select 1 from outbox_event where relayed_at is null and shard = any(%s))
 """
 _RESERVE_NUMBERS: Final = """
 insert into feed_head (owner_id, sequence)
@@ -57,6 +61,8 @@ class Relay:
         self._shards: set[int] = set()
         self._looked_at = 0.0
         self._failures: Counter[tuple[int, str]] = Counter()
+        # Whether the last step found events: then the next one claims without asking first.
+        self._was_busy = False
 
     def acquire_shards(self) -> int:
         """Take every shard that no other relay holds; give how many this one has.
@@ -81,7 +87,7 @@ class Relay:
         """Relay one batch; give how many events it had."""
         if len(self._shards) < SHARD_COUNT and time.monotonic() - self._looked_at > _LOOK_EVERY:
             self.acquire_shards()
-        if not self._shards:
+        if not self._shards or not (self._was_busy or self._has_news()):
             return 0
         crash_points.reach("relay.before_claim")
         try:
@@ -93,36 +99,42 @@ class Relay:
                 raise
             logger.warning("batch_failed", exc_info=True)
             events = self._tell_subscribers(carefully=True)
+        self._was_busy = bool(events)
         if not events:
             return 0
         crash_points.reach("relay.committed")
         live.send((event.owner_id, _message(event)) for event in events)
         crash_points.reach("relay.pushed")
-        with connection.cursor() as cursor:
-            cursor.execute(_RELAYED, [[event.id for event in events]])
+        prepared.run(_RELAYED, [[event.id for event in events]])
         crash_points.reach("relay.marked")
         for event in events:
             RELAYED.labels(name=event.name).inc()
+            traces.note(f"relay {event.name}", event.subject_id, since=event.recorded_at)
         return len(events)
 
+    def _has_news(self) -> bool:
+        """Ask whether there is anything to claim: one statement instead of a transaction, twenty times a second."""
+        ((is_there,),) = prepared.run(_NEWS, [sorted(self._shards)])
+        return bool(is_there)
+
     def _tell_subscribers(self, *, carefully: bool) -> list[Event]:
-        """Number a batch and let subscribers hear it, in one transaction; `carefully`, each in a savepoint."""
+        """Number a batch and let subscribers hear it, in one transaction; `carefully`, each event in a savepoint."""
         with transaction.atomic(durable=True):
             events = self._number_batch()
             crash_points.reach("relay.claimed")
-            for event in events:
-                for hear in subscriptions.listeners(event.name):
-                    if carefully:
-                        self._hear_or_park(event, hear)
-                    else:
-                        hear(event)
+            for hear, heard in subscriptions.shared_out(events):
+                if not carefully:
+                    hear(heard)
+                    continue
+                for event in heard:
+                    self._hear_or_park(event, hear)
             crash_points.reach("relay.heard")
         return events
 
     def _hear_or_park(self, event: Event, hear: Listener) -> None:
         try:
             with transaction.atomic():
-                hear(event)
+                hear([event])
         except OperationalError as error:
             self._failures[event.id, parking.name_of(hear)] += 1
             if self._failures[event.id, parking.name_of(hear)] < _PATIENCE:
@@ -134,27 +146,23 @@ class Relay:
             parking.park(event, hear, error)
 
     def _number_batch(self) -> list[Event]:
-        with connection.cursor() as cursor:
-            cursor.execute(_CLAIM, [sorted(self._shards), BATCH])
-            rows = cursor.fetchall()
-            if not rows:
-                return []
-            new: dict[UUID, list[int]] = defaultdict(list)
-            for row in rows:
-                if row[6] is None:
-                    new[row[3]].append(row[0])
-            numbers = {row[0]: row[6] for row in rows if row[6] is not None}
-            if new:
-                owners = sorted(new, key=str)
-                cursor.execute(_RESERVE_NUMBERS, [owners, [len(new[o]) for o in owners]])
-                for owner, last in cursor.fetchall():
-                    first = last - len(new[owner]) + 1
-                    numbers |= {event: first + at for at, event in enumerate(new[owner])}
-                given = [event for ids in new.values() for event in ids]
-                cursor.execute(_NUMBER, [given, [numbers[event] for event in given]])
-            cursor.execute("select now()")
-            (now,) = cursor.fetchone()
-        RELAY_LAG.observe((now - rows[0][5]).total_seconds())
+        rows = prepared.run(_CLAIM, [sorted(self._shards), BATCH])
+        if not rows:
+            return []
+        new: dict[UUID, list[int]] = defaultdict(list)
+        for row in rows:
+            if row[6] is None:
+                new[row[3]].append(row[0])
+        numbers = {row[0]: row[6] for row in rows if row[6] is not None}
+        if new:
+            owners = sorted(new, key=str)
+            reserved = prepared.run(_RESERVE_NUMBERS, [owners, [len(new[o]) for o in owners]])
+            for owner, last in reserved:
+                first = last - len(new[owner]) + 1
+                numbers |= {event: first + at for at, event in enumerate(new[owner])}
+            given = [event for ids in new.values() for event in ids]
+            prepared.run(_NUMBER, [given, [numbers[event] for event in given]])
+        RELAY_LAG.observe(rows[0][7])
         return [_event(row, sequence=numbers[row[0]]) for row in rows]
 
 

@@ -1,20 +1,30 @@
 """Routes: whose turn it is, and how each target does. See Note [Routes] in notifications/deliveries.py."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import connection
 
-from notifications import delivery_policy
+from notifications import delivery_policy, prepared
+from notifications.channel import Channel
 
 _DUE: Final = "select distinct channel from delivery_route where next_at <= now()"
 # Routes that fail, or never took anything, have few places of their own; of those the least hopeless go first.
 _WHOSE_TURN: Final = """
-select target, failure_count from delivery_route
+select target, failure_count, owner_id, (select count(*) from delivery busy
+    where busy.channel = route.channel and busy.owner_id = route.owner_id
+        and busy.claimed_until > now())
+from delivery_route route
 where channel = %(channel)s and next_at <= now()
+    and (%(per_owner)s::int is null or route.owner_id is null or (select count(*) from delivery busy
+        where busy.channel = route.channel and busy.owner_id = route.owner_id
+            and busy.claimed_until > now()) < %(per_owner)s)
     and (%(trusted)s::bool is null
         or (failure_count = 0 and succeeded_at is not null) = %(trusted)s)
-order by failure_count, next_at limit %(room)s for update skip locked
+order by failure_count, next_at limit %(room)s for update of route skip locked
 """
 # When a route has something to do next: a place becomes free, or something is due; not before its pause ends.
 _TURN: Final = """
@@ -61,50 +71,77 @@ where route.channel = late.channel and route.target = late.target
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A route that has its turn: what it may have under way, and how much of that its owner has room for now."""
+
+    target: str
+    limit: int
+    share: int
+
+
 def due_channels() -> set[str]:
     """Give the channels in which some route has its turn."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DUE)
-        return {row[0] for row in cursor.fetchall()}
+    return {channel for (channel,) in prepared.run(_DUE, [])}
 
 
 def take_turn(
-    cursor: Any, channel: str, *, room: int, trusted: bool | None
-) -> list[tuple[str, int]]:
-    """Lock routes whose turn it is; give their targets and failures. `trusted` as in `deliveries.claim`."""
-    cursor.execute(_WHOSE_TURN, {"channel": channel, "room": room, "trusted": trusted})
-    found: list[tuple[str, int]] = cursor.fetchall()
+    channel: Channel, *, room: int, trusted: bool | None, per_owner: int | None
+) -> list[Turn]:
+    """Lock routes whose turn it is. `trusted` and `per_owner` as in `deliveries.claim`.
+
+    An owner who has as much under way as they may is passed over, so that what waits for them hides nobody.
+    """
+    given = {"channel": channel.name, "room": room, "trusted": trusted, "per_owner": per_owner}
+    taken: Counter[UUID] = Counter()
+    found: list[Turn] = []
+    for target, failures, owner_id, busy in prepared.run(_WHOSE_TURN, given):
+        limit = share = delivery_policy.at_once(channel.per_target, failures=failures)
+        if per_owner is not None and owner_id is not None:
+            share = min(limit, per_owner - busy - taken[owner_id])
+            taken[owner_id] += share
+        if share > 0:
+            found.append(Turn(target=target, limit=limit, share=share))
     return found
 
 
-def lock(cursor: Any, channel: str, target: str) -> int:
+def lock(channel: str, target: str) -> int:
     """Lock a route; give its failures since the last success. What follows sees what was planned before."""
-    cursor.execute(_LOCK, [channel, target])
-    row = cursor.fetchone()
-    return int(row[0]) if row else 0
+    rows = prepared.run(_LOCK, [channel, target])
+    return int(rows[0][0]) if rows else 0
 
 
-def set_turns(cursor: Any, channel: str, targets: Sequence[str], limits: Sequence[int]) -> None:
+def set_turns(channel: str, targets: Sequence[str], limits: Sequence[int]) -> None:
     """Say when each of these locked routes has something to do next; `limits` is what each may have under way."""
-    cursor.execute(_TURN, {"channel": channel, "targets": list(targets), "limits": list(limits)})
+    values = {"channel": channel, "targets": list(targets), "limits": list(limits)}
+    prepared.run(_TURN, values)
 
 
 def judge(
-    cursor: Any, channel: str, target: str, *, is_success: bool, failures: int, jitter: float
+    channel: str,
+    target: str,
+    *,
+    is_success: bool,
+    failures: int,
+    jitter: float,
+    quiet: float = 0.0,
 ) -> None:
-    """Count a success or a failure of a locked route, and pause it where it fails too often."""
+    """Count a success or a failure of a locked route, and pause it where it fails too often.
+
+    `quiet` is for how many seconds the target wants nothing.
+    """
     route: dict[str, Any] = {"channel": channel, "target": target}
     if is_success:
-        cursor.execute(_SUCCEEDED, route)
+        prepared.run(_SUCCEEDED, route)
     else:
-        pause = delivery_policy.pause(failures + 1, jitter=jitter)
-        cursor.execute(_FAILED, {**route, "pause": pause})
+        pause = max(delivery_policy.pause(failures + 1, jitter=jitter), quiet)
+        prepared.run(_FAILED, {**route, "pause": pause})
 
 
 def forgive(channel: str, target: str) -> None:
     """Forget a target's failures, so that what is due goes out at once. In the caller's transaction."""
     with connection.cursor() as cursor:
-        lock(cursor, channel, target)
+        lock(channel, target)
         cursor.execute(_FORGIVE, [channel, target])
 
 

@@ -3,14 +3,30 @@
 from celery import shared_task
 from django.conf import settings
 
-from notifications import deliveries
+from notifications import centre, deliveries, holds
 
 # Seconds between two runs, and what one takes at most.
 FORGET_EVERY = 300.0
 _LARGEST_BATCH = 5_000
+RELEASE_EVERY = 15.0
+# Targets whose held notices one statement releases.
+_TARGETS = 500
 
 
 @shared_task(name="notifications.forget_deliveries", ignore_result=True)
 def forget_deliveries() -> None:
     """Drop deliveries that ended long ago, with their log."""
     deliveries.forget(days=settings.DELIVERIES_KEPT_DAYS, limit=_LARGEST_BATCH)
+
+
+@shared_task(name="notifications.forget_notifications", ignore_result=True)
+def forget_notifications() -> None:
+    """Drop notifications of long ago."""
+    centre.forget(days=settings.NOTIFICATIONS_KEPT_DAYS, limit=_LARGEST_BATCH)
+
+
+@shared_task(name="notifications.release_held", ignore_result=True)
+def release_held() -> None:
+    """Send what waited for its reader's time, until nothing is due."""
+    while holds.release(limit=_TARGETS):
+        pass

@@ -1,5 +1,7 @@
 """What was sent to an endpoint: listed, looked at, sent again, and tried once on request."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -23,6 +25,44 @@ PAGE: Final = 100
 _TEST_EVERY: Final = 5
 _REPLAY_EVERY: Final = 5
 _LOCK_OWNER: Final = "select pg_advisory_xact_lock(7103, hashtext(%s))"
+# Of each endpoint the newest, found by the index of targets; a busy one is counted up to that many.
+_LATELY: Final = """
+select e.id, count(d.id), count(d.id) filter (where d.state = 'delivered'),
+    coalesce(max(r.failure_count), 0), (array_agg(d.state order by d.id desc))[1]
+from webhook_endpoint e
+left join delivery_route r on r.channel = %(channel)s and r.target = e.id::text
+left join lateral (
+    select id, state, created_at from delivery
+    where target = e.id::text and owner_id = %(owner)s and channel = %(channel)s
+    order by id desc limit 1000
+) d on d.created_at > now() - interval '1 day'
+where e.owner_id = %(owner)s
+group by e.id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lately:
+    """How an endpoint did in the last day, and how it does now."""
+
+    total: int
+    delivered: int
+    # Failed tries since the last success.
+    failures: int
+    # Of the newest, a test too; empty when there was none.
+    newest: str
+
+
+def lately(owner_id: UUID) -> Mapping[UUID, Lately]:
+    """Tell how each of the owner's endpoints does, of the newest thousand deliveries at most."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LATELY, {"owner": owner_id, "channel": CHANNEL})
+        return {
+            endpoint_id: Lately(
+                total=total, delivered=delivered, failures=failures, newest=newest or ""
+            )
+            for endpoint_id, total, delivered, failures, newest in cursor.fetchall()
+        }
 
 
 def of_endpoint(owner_id: UUID, endpoint_id: UUID) -> QuerySet[Delivery]:

@@ -3,13 +3,16 @@
 from typing import Any, Final
 
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
-from notifications import feed, live
+from notifications import feed, live, presence
+from notifications.metrics import SOCKETS
 
 # Close codes: not signed in; a message that no page of ours sends.
 SIGNED_OUT: Final = 4401
 BAD_MESSAGE: Final = 4400
+_ABNORMAL: Final = 1006
 _LAST_SEQUENCE: Final = 2**63 - 1
 
 
@@ -19,6 +22,8 @@ class FeedConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
     The client subscribes by connecting, reads its snapshot, asks for what came after it
     (`catch_up`), and drops every sequence number that it has seen.
     """
+
+    is_counted = False
 
     async def connect(self) -> None:
         """Accept signed-in people; the group is joined before the snapshot is read."""
@@ -30,14 +35,20 @@ class FeedConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
         self.owner_id = user.id
         self.group = live.group_of(user.id)
         await self.channel_layer.group_add(self.group, self.channel_name)
+        self.is_counted = True
+        SOCKETS.labels(kind="page").inc()
 
     async def disconnect(self, code: int) -> None:
         """Leave the group."""
+        if self.is_counted:
+            self.is_counted = False
+            SOCKETS.labels(kind="page").dec()
         if hasattr(self, "group"):
             await self.channel_layer.group_discard(self.group, self.channel_name)
+            await database_sync_to_async(presence.leave)(self.owner_id, page=self.channel_name)
 
     async def receive_json(self, content: Any, **_: Any) -> None:
-        """Answer `{"type": "catch_up", "after": n}`; close on anything else."""
+        """Answer `{"type": "catch_up", "after": n}`, note `looking` and `away`; close on anything else."""
         match content:
             case {"type": "catch_up", "after": int(after)} if (
                 0 <= after <= _LAST_SEQUENCE and hasattr(self, "group")
@@ -48,6 +59,10 @@ class FeedConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
                 await self.send_json(
                     {"type": "events", "events": events, "head": head, "more": more}
                 )
+            case {"type": "looking"} if hasattr(self, "group"):
+                await database_sync_to_async(presence.look)(self.owner_id, page=self.channel_name)
+            case {"type": "away"} if hasattr(self, "group"):
+                await database_sync_to_async(presence.leave)(self.owner_id, page=self.channel_name)
             case _:
                 await self.close(code=BAD_MESSAGE)
 
@@ -67,6 +82,14 @@ class FeedConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
             return await super().decode_json(text_data)
         except ValueError:
             return None
+
+    async def send_json(self, content: Any, *, close: Any = False) -> None:
+        """Send a message; to a client that was let go because it never read, end as if it had said goodbye."""
+        try:
+            await super().send_json(content, close=close)
+        except OSError:
+            await self.disconnect(_ABNORMAL)
+            raise StopConsumer from None
 
     async def feed_events(self, message: dict[str, Any]) -> None:
         """Pass events on to the page."""

@@ -1,13 +1,16 @@
 """Kill -9 before and after every step of relay and courier: nothing is missing, and nothing is visibly double.
 
-Sinks are processes of their own: a webhook receiver, a mail server, a page's socket. What is expected comes from the
-database, what arrived from their journals. A round ends jobs, lets the loops run into one crash point, starts them
-again without it, waits until nothing is left to do, and compares. `redis.flushed` and `redis.away` are rounds in which
-Redis loses everything, or is gone, in the middle.
+Sinks are processes of their own: a webhook receiver, a mail server, a page's socket, and the vendors' edge of pushes
+with a browser and a phone behind it. What is expected comes from the database, what arrived from their journals.
+
+A round ends jobs, lets the loops run into one crash point, starts them again without it, waits until nothing is left to
+do, and compares. In `redis.flushed` and `redis.away` Redis loses everything, or is gone, in the middle; in `holds.…`
+mails wait for the daily one.
 """
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from proofs.installation import Installation, installation, until
+from proofs.installation import Installation, asked, installation, until
 from proofs.sinks.running import Sink
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
@@ -31,21 +34,23 @@ _FACTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One owner with an endpoint, a mailbox and an open page."""
+    """One owner with an endpoint, a mailbox, a browser and a phone that are told by push, and an open page."""
 
     owner_id: UUID
     path: str
     email: str
+    browser: str
+    phone: str
     page: Sink
 
 
 def holds() -> bool:
     """Run every point that did not hold for this version of the code yet."""
-    from notifications.crash_points import PLACES  # noqa: PLC0415 - it needs no settings
+    from notifications.crash_points import PLACES, RELEASES  # noqa: PLC0415 - it needs no settings
 
     version = _version()
     done = _done(version)
-    wanted = [place for place in (*PLACES, *_REDIS) if place not in done]
+    wanted = [place for place in (*PLACES, *RELEASES, *_REDIS) if place not in done]
     if done:
         print(f"  {len(done)} points held before; {len(wanted)} are left", flush=True)
     return run(wanted, version=version, away=_AWAY_SECONDS)
@@ -81,6 +86,8 @@ def _round(place: Installation, name: str, number: int, *, away: float) -> tuple
     try:
         if name in _REDIS:
             _without_redis(place, name, one, away=away)
+        elif name.startswith("holds."):
+            return _held(place, name, one)
         else:
             with place.loops("relay", "courier", crash_point=name) as dies:
                 _end_jobs(one)
@@ -116,6 +123,52 @@ def _without_redis(place: Installation, name: str, one: Round, *, away: float) -
         _wait_for_quiet(one)
 
 
+def _held(place: Installation, name: str, one: Round) -> tuple[list[str], int]:
+    """Let the mails wait for one daily mail, and kill whoever lets them go: it comes once."""
+    from datetime import timedelta  # noqa: PLC0415 - after django.setup
+
+    from django.db.models import F  # noqa: PLC0415
+    from django.utils import timezone  # noqa: PLC0415
+
+    from notifications import preferences  # noqa: PLC0415
+    from notifications.models import Delivery  # noqa: PLC0415
+
+    at = (timezone.now() + timedelta(hours=12)).time()
+    preferences.wish(one.owner_id, daily_mail_at=at.replace(microsecond=0))
+    with place.loops("relay", "courier"):
+        _end_jobs(one)
+        _wait_for_quiet(one)
+    waits = Delivery.objects.filter(owner_id=one.owner_id, state="held")
+    if waits.count() != _FACTS:
+        return [f"{waits.count()} mails of {_FACTS} wait"], 0
+    waits.update(due_at=F("due_at") - timedelta(days=1, hours=1))
+    ended = [_release(crash_point=name), _release()]
+    if ended != [-signal.SIGKILL, 0]:
+        return [f"the releases ended with {ended}"], 0
+    with place.loops("relay", "courier"):
+        _wait_for_quiet(one)
+    mails = [line for line in place.smtp.arrived() if f"<{one.email}>" in line["to"]]
+    summaries = _summaries(one)
+    faults = _faults("mail", set(summaries), mails, same="subject")
+    if len(summaries) != 1:
+        faults.append(f"{len(summaries)} daily mails were made")
+    return faults, len(mails) - 1
+
+
+def _release(*, crash_point: str = "") -> int:
+    code = "import django; django.setup(); from notifications import holds; holds.release(limit=10)"
+    command = [sys.executable, "-c", code]
+    return subprocess.call(command, cwd=_ROOT, env=os.environ | {"CRASH_POINT": crash_point})
+
+
+def _summaries(one: Round) -> list[str]:
+    from notifications.announcements import SUMMARY  # noqa: PLC0415 - after django.setup
+    from notifications.models import Delivery  # noqa: PLC0415
+
+    made = Delivery.objects.filter(owner_id=one.owner_id, name=SUMMARY)
+    return list(made.values_list("message_id", flat=True))
+
+
 def _open(place: Installation, number: int) -> tuple[Round, "subprocess.Popen[bytes]"]:
     from django.conf import settings  # noqa: PLC0415 - after django.setup
     from django.test import Client  # noqa: PLC0415
@@ -130,6 +183,7 @@ def _open(place: Installation, number: int) -> tuple[Round, "subprocess.Popen[by
     webhook_endpoints.create(
         UUID(str(user.pk)), url=url, event_types=["video.completed", "video.failed"]
     )
+    browser, phone = _register(place, UUID(str(user.pk)), number)
     client = Client()
     client.force_login(user)
     name = settings.SESSION_COOKIE_NAME
@@ -143,7 +197,20 @@ def _open(place: Installation, number: int) -> tuple[Round, "subprocess.Popen[by
         cwd=_ROOT,
     )
     page = Sink(port=place.push_port, journal=journal)
-    return Round(UUID(str(user.pk)), path, email, page), process
+    return Round(UUID(str(user.pk)), path, email, browser, phone, page), process
+
+
+def _register(place: Installation, owner_id: UUID, number: int) -> tuple[str, str]:
+    """Let a browser and a phone register; give the names that the edge knows them by."""
+    from notifications import push_targets, vapid  # noqa: PLC0415 - after django.setup
+
+    subscription = json.loads(asked(place.edge, "/subscribe"))
+    push_targets.add_browser(
+        owner_id, subscription, vapid_key=vapid.public_key(), agent="", session=""
+    )
+    phone = f"phone-{number}"
+    push_targets.add_device(owner_id, {"platform": "ios", "token": phone}, session="")
+    return subscription["endpoint"].rpartition("/")[2], phone
 
 
 def _prepare() -> None:
@@ -203,8 +270,15 @@ def _compare(place: Installation, one: Round) -> tuple[list[str], int]:
     ends = [(row.subject_id, f"{row.name}:{row.id}") for row in events.filter(name__in=_ENDS)]
     hooks = [line for line in place.http.arrived() if line["path"] == one.path]
     mails = [line for line in place.smtp.arrived() if f"<{one.email}>" in line["to"]]
+    pushed = place.edge.arrived()
+    browser = [line for line in pushed if line.get("to") == one.browser]
+    phone = [line for line in pushed if line.get("to") == one.phone]
+    public = {public_id(*end) for end in ends}
     faults = [
-        *_faults("webhook", {public_id(*end) for end in ends}, hooks, same="body"),
+        *_faults("webhook", public, hooks, same="body"),
+        *_faults("web push", public, browser, same="body"),
+        *_faults("mobile push", public, phone, same="body"),
+        *(f"the edge refused {line['body']}" for line in pushed if line["kind"] == "refused"),
         *_faults("mail", {mail_id(*end) for end in ends}, mails, same="subject"),
     ]
     shown = [line["id"] for line in one.page.arrived()]
@@ -213,7 +287,8 @@ def _compare(place: Installation, one: Round) -> tuple[list[str], int]:
     noticed = Notification.objects.filter(owner_id=one.owner_id)
     if sorted(noticed.values_list("subject_id", flat=True)) != sorted(end[0] for end in ends):
         faults.append(f"{noticed.count()} notices of {len(ends)} ends")
-    return faults, len(hooks) + len(mails) - 2 * len(ends)
+    sent = len(hooks) + len(mails) + len(browser) + len(phone)
+    return faults, sent - 4 * len(ends)
 
 
 def _faults(

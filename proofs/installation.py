@@ -1,6 +1,7 @@
-"""An installation of the proof's own: servers, push process, sinks, and the loops that are killed."""
+"""An installation of a proof's own: servers, push process, sinks, and the loops that are killed."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -29,7 +30,10 @@ class Installation:
     servers: TemporaryServers
     http: Sink
     smtp: Sink
+    # The vendors' edge of pushes to browsers and phones.
+    edge: Sink
     push_port: int
+    push_pid: int
     folder: Path
 
     @contextmanager
@@ -60,13 +64,19 @@ def installation() -> Iterator[Installation]:
         os.environ.update(servers.start())
         http = stack.enter_context(sink("http", servers.folder))
         smtp = stack.enter_context(sink("smtp", servers.folder))
+        edge = stack.enter_context(sink("push", servers.folder))
         os.environ |= {
+            "FCM_URL": f"http://127.0.0.1:{edge.port}",
+            "FCM_SERVICE_ACCOUNT": asked(edge, "/service-account"),
+            "VAPID_PRIVATE_KEY": secrets.token_urlsafe(32),
             "DJANGO_SETTINGS_MODULE": "videogen.settings",
             "OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8",
             "EMAIL_URL": f"smtp://127.0.0.1:{smtp.port}",
             "COURIER_CLAIM_SECONDS": _CLAIM_SECONDS,
             "PUBLIC_URL": "http://127.0.0.1:8000",
         }
+        # A line for each of thousands of jobs would hide what holds.
+        os.environ.setdefault("LOG_LEVEL", "WARNING")
         import django  # noqa: PLC0415 - the settings are known only now
 
         django.setup()
@@ -77,9 +87,7 @@ def installation() -> Iterator[Installation]:
         log = stack.enter_context((servers.folder / "push.log").open("ab"))
         push = subprocess.Popen(
             [
-                *(sys.executable, "-m", "uvicorn", "videogen.asgi:application"),
-                *("--host", "127.0.0.1", "--port", str(port), "--ws", "websockets-sansio"),
-                *("--lifespan", "off", "--log-level", "error"),
+                *(sys.executable, "-m", "videogen.servers", "push", "--port", str(port)),
             ],
             cwd=_ROOT,
             stdout=log,
@@ -88,7 +96,14 @@ def installation() -> Iterator[Installation]:
         stack.callback(push.wait)
         stack.callback(push.kill)
         until(lambda: _answers(port), "the push process answers")
-        yield Installation(servers, http, smtp, port, servers.folder)
+        yield Installation(servers, http, smtp, edge, port, push.pid, servers.folder)
+
+
+def asked(edge: Sink, path: str) -> str:
+    """Give what the vendors' edge answers to a GET."""
+    with urlopen(f"http://127.0.0.1:{edge.port}{path}") as answer:
+        found: str = answer.read().decode()
+    return found
 
 
 def until(

@@ -1,12 +1,14 @@
-"""The dispatcher's step: grant what is free, ring, and ring again for what nobody took."""
+"""The dispatcher's step: grant what is free, ring, and ring again where the message was lost."""
 
 import time
 from typing import Final
 
-from scheduler import dispatch
+from scheduler import dispatch, doorbells, ticks
 from scheduler.board import Memory
 
 _RING_AGAIN_EVERY: Final = 3.0
+# The tick that the leader claims as often: how old it is says how long nobody led.
+TICK: Final = "dispatch"
 
 
 class Dispatcher:
@@ -24,8 +26,9 @@ class Dispatcher:
     def step(self) -> bool:
         """Grant a batch; say whether there was anything to grant."""
         batch = dispatch.grant_batch(self._memory)
-        dispatch.ring(batch.doorbells)
+        doorbells.ring(batch.doorbells)
         if time.monotonic() - self._looked_at > _RING_AGAIN_EVERY:
             self._looked_at = time.monotonic()
-            dispatch.ring(dispatch.untaken())
+            ticks.claim(TICK, period=_RING_AGAIN_EVERY)
+            doorbells.ring(doorbells.lost())
         return bool(batch.doorbells) or batch.is_cut

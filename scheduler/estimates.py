@@ -92,8 +92,13 @@ def drains(capacity: float, wants: Mapping[str, tuple[float, float]]) -> dict[st
     given = water_fill(capacity, wants)
     weights = sum(weight for weight, _ in wants.values())
     taken = sum(given.values())
+    # Standby, without a weight, gives way: what it takes is there for the others.
+    by_weight = sum(given[name] for name, (weight, _) in wants.items() if weight > 0)
     return {
-        name: max(capacity * weight / weights if weights else 0.0, capacity - taken + given[name])
+        name: max(
+            capacity * weight / weights if weights else 0.0,
+            capacity - (by_weight if weight > 0 else taken) + given[name],
+        )
         for name, (weight, _) in wants.items()
     }
 

@@ -15,6 +15,14 @@ from scheduler.rows import FreeSlots, Grant, Head, Picked, Share, Snapshot, Turn
 # What holds a slot counts as if it went on for so many seconds, about a mean run: else a tier could take
 # every slot before its first second is on the ledger.
 LOOK_AHEAD: Final = 60.0
+# A tier that waits goes next when the youngest of what it runs in a pool began so many seconds ago, and sooner
+# while slots go back to a tier that was idle: the others would else start nothing for up to two minutes.
+LONGEST_PAUSE: Final = 54.0
+_PAUSE_WHILE_UNSETTLED: Final = 40.0
+# A tier whose weight gives it fewer slots than these has longer pauses by right.
+_LEAST_PART: Final = 3.0
+# Nobody goes before its turn who is ahead by more than its part of so many seconds of the whole pool.
+_FAR_AHEAD: Final = 90.0
 
 
 def pick(snapshot: Snapshot, *, most: int | None = None) -> Picked:
@@ -177,6 +185,7 @@ class _Fill:
             for tier in {row.tier for row in self.lines.values()}
         }
         self.held = {tier: share.held for tier, share in shares.items()}
+        self.newest = {tier: share.newest for tier, share in shares.items()}
         self.reached = {tier: share.reached for tier, share in shares.items()}
         # Slot-seconds per weight; standby has no weight to divide by.
         self.service = {
@@ -186,6 +195,7 @@ class _Fill:
         }
         self.floor = free.floor
         self.slots, self.reserved = list(free.slots), list(free.reserved)
+        self.size = len(self.slots) + len(self.reserved) + sum(self.held.values())
 
     def run(self) -> None:
         board = self.board
@@ -239,17 +249,53 @@ class _Fill:
         self.floor = max(self.floor, least)
 
     def _grant(self, could: Mapping[str, list[int]]) -> None:
-        tier = min(could, key=self._turn_of_tier)
+        tier = min(self._paused(could) or could, key=self._turn_of_tier)
         line = min(could[tier], key=lambda line: (self.ledgers[line], line))
         lane, is_promoted = self.board.next_lane(line)
-        # Paid tiers take the reserved slots first, so that the others stay for all.
-        takes_reserved = self.reserved and self.tiers[tier].is_paid
-        slot = (self.reserved if takes_reserved else self.slots).pop(0)
+        tried = lane.head.jobs[lane.granted].tried
+        slot = self._take_slot(tried, is_paid=self.tiers[tier].is_paid)
         owners = max(1, self.board.owners[line])
         grant = self.board.grant(lane, pool=self.free.pool, slot=slot, is_promoted=is_promoted)
         self.held[tier] += 1
+        self.newest[tier] = self.board.snapshot.now
         self.reached[tier] = max(self.reached[tier], self.ledgers[line])
         self.ledgers[line] += grant.cost / owners
+
+    def _take_slot(self, tried: tuple[str, int] | None, *, is_paid: bool) -> int:
+        """Take a free slot, but not that of the job's attempt before where there is another.
+
+        That is the next number after it: of jobs that lost all slots at once each gets another one.
+        """
+        # Paid tiers take the reserved slots first, so that the others stay for all.
+        slots = self.reserved if self.reserved and is_paid else self.slots
+        if tried is None or tried[0] != self.free.pool:
+            return slots.pop(0)
+        old = tried[1]
+        if slots == [old] and is_paid and self.slots:
+            slots = self.slots
+        slot = min(slots, key=lambda number: (number == old, number < old, number))
+        slots.remove(slot)
+        return slot
+
+    def _paused(self, could: Mapping[str, list[int]]) -> list[str]:
+        """Give the tiers that start nothing for too long, but those that are far ahead of their weight."""
+        weights = {tier: self.tiers[tier].weight for tier in could if self.tiers[tier].weight}
+        slots_by_weight = self.size / sum(weights.values()) if weights else 0.0
+        parts = {tier: weight * slots_by_weight for tier, weight in weights.items()}
+        is_unsettled = any(part - self.held[tier] > 1 for tier, part in parts.items())
+        pause = _PAUSE_WHILE_UNSETTLED if is_unsettled else LONGEST_PAUSE
+        before = self.board.snapshot.now - pause
+        paused = [
+            tier
+            for tier, part in parts.items()
+            if part >= _LEAST_PART and self.newest[tier] < before
+        ]
+        if not paused:
+            return []
+        turns = {tier: self._turn_of_tier(tier)[1] for tier in weights}
+        most = min(turns.values()) + _FAR_AHEAD * slots_by_weight
+        # As it would stand with the slot: where slots are few, one is much.
+        return [tier for tier in paused if turns[tier] + LOOK_AHEAD / weights[tier] <= most]
 
     def _turn_of_tier(self, tier: str) -> tuple[bool, float, float, str]:
         weight = self.tiers[tier].weight

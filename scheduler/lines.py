@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from jobs import gates, progress
 from jobs.kinds import NO_POOL
 from jobs.models import PoolState
 from jobs.outlook import Curve
@@ -20,18 +21,18 @@ from scheduler.estimates import ARRIVALS_OVER
 _POINTS: Final = 48
 # The newest ids may belong to transactions that have not ended, milliseconds.
 _BEHIND: Final = 1000
-# Pools that take new work; behind an open breaker they do so again within seconds.
+# States of pools that take new work; behind a breaker that opened a moment ago they do so again within seconds.
 OPEN: Final = frozenset({PoolState.ACTIVE})
 
-_LINES: Final = """
-select line.id, line.tier_id, line.kind, line.virtual_time, tier.weight, tier.door_bound_seconds,
-    clock_timestamp()
+_LINES: Final = f"""
+select line.id, line.tier_id, line.kind, {progress.VIRTUAL_TIME.format(line="line.id")}, tier.weight,
+    tier.door_bound_seconds, clock_timestamp()
 from line join tier on tier.name = line.tier_id order by line.id
 """
 # One moment: what waits by lane, and what the doors counted since they were published. A lane's work starts
 # with its first job, then second by second (`estimates.work_ahead`); starts and ends are counted between the
 # places of the curve, so that the database sums up however many lanes there are.
-_LANES: Final = """
+_LANES: Final = f"""
 with lanes as materialized (
     select line_id, tag, work, least(head_cost, work) as head,
         tag + work - least(head_cost, work) as ends
@@ -56,14 +57,14 @@ from lanes join places using (line_id) group by 1, 3
 union all
 select line_id, 'lanes', count(*), sum(work), avg(head) from lanes group by 1
 union all
-select line_id, 'added', 0, added, 0 from door
+select line_id, 'added', 0, added + {gates.ADDED}, 0 from door
 union all
 select backlog.line_id, 'jobs', 0, count(*), 0
 from line join backlog on backlog.line_id = line.id where line.tier_id = %(standby)s group by 1
 """
 # Ids are made of their time, so the latest jobs are a range of the primary key.
-_ARRIVED: Final = """
-select line.id, greatest(0, coalesce(lane.tag, 0) - line.virtual_time), job.estimate
+_ARRIVED: Final = f"""
+select line.id, greatest(0, coalesce(lane.tag, 0) - {progress.VIRTUAL_TIME.format(line="line.id")}), job.estimate
 from job
 left join offering on (offering.model, offering.seconds, offering.size)
     = (job.model, job.seconds, job.size)
@@ -112,6 +113,7 @@ class Capacity:
     open_pools: int
     paused_since: datetime | None
     reduced_since: datetime | None
+    restored_at: datetime | None
 
 
 def read(*, standby: str) -> tuple[list[LineRow], datetime]:

@@ -1,10 +1,12 @@
 """The publisher's step: every two seconds what the lines are like is written, for the doors and for those who wait.
 
+A change of capacity is not waited for: the doors of a pool that is resumed open at once, those of a paused one close.
 It runs on a thread and a connection of its own, so that grants never wait for it. One publishes; others stand by.
 """
 
 import time
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from django.db import connection
 
@@ -23,6 +25,8 @@ EVERY: Final = 2.0
 _REST: Final = 9.0
 # Any number that no other part of the project locks.
 _LOCK: Final = 7003
+# What lines can count on: a handful of rows, asked for more often than anything is published.
+_CAPACITY: Final = "select name, state, slots, is_on_probation from pool order by name"
 
 
 class Publisher:
@@ -31,7 +35,8 @@ class Publisher:
     def __init__(self) -> None:
         self._arrivals, self._capacities = Arrivals(), Capacities()
         self._calibration = Calibration()
-        self._due = 0.0
+        self._rested = self._due = 0.0
+        self._capacity: Sequence[tuple[Any, ...]] = ()
 
     def start(self) -> bool:
         """Try to become the one that publishes."""
@@ -40,12 +45,18 @@ class Publisher:
             return bool(cursor.fetchone()[0])
 
     def step(self) -> bool:
-        """Publish when it is time; say whether it was."""
+        """Publish when it is time, or capacity changed; say whether it was."""
         began = time.monotonic()
-        if began < self._due:
+        if began < self._rested:
+            return False
+        # Read before it is published from, so that no change in between is missed.
+        capacity = _capacity()
+        if began < self._due and capacity == self._capacity:
             return False
         self.publish()
+        self._capacity = capacity
         took = time.monotonic() - began
+        self._rested = began + _REST * took
         self._due = began + max(EVERY, _REST * took)
         return True
 
@@ -75,3 +86,10 @@ class Publisher:
             if found is not None:
                 published[row.line_id] = found
         self._calibration.tell(published, now=now)
+
+
+def _capacity() -> Sequence[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_CAPACITY)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

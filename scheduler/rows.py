@@ -6,6 +6,7 @@ The dispatcher writes what `Picked` gives, in the transaction of the grants. Wha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from uuid import UUID
 
 
@@ -41,6 +42,8 @@ class Share:
     # Slot-seconds so far of what holds a slot now, from the leases.
     elapsed: float = 0.0
     held: int = 0
+    # When the youngest of what holds a slot now was granted.
+    newest: float = -inf
     # The line ledger at the last grant here.
     reached: float = 0.0
 
@@ -79,6 +82,8 @@ class Waiting:
     job_id: UUID
     cost: float
     since: float = 0.0
+    # Pool and slot of the attempt before: another free slot is preferred.
+    tried: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

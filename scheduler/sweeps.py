@@ -9,7 +9,19 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from jobs import idempotency, images, inbox, kinds, lanes, ledger, orphans, reconcile, transitions
+from jobs import (
+    batch_ends,
+    idempotency,
+    images,
+    inbox,
+    kinds,
+    lanes,
+    ledger,
+    orphans,
+    progress,
+    reconcile,
+    transitions,
+)
 from jobs.errors import JobMissing, TransitionRefused
 from scheduler import run_times
 from scheduler.metrics import REPAIRS
@@ -52,7 +64,7 @@ where lease.job_id > %(after)s and lease.expires_at >= now()
 order by lease.job_id limit %(limit)s
 """
 _PAST_START: Final = """
-select id from job where state = 'queued' and start_by <= now()
+select id from job where finished_at is null and start_by <= now() and state = 'queued'
     and not exists (select 1 from attempt
         where attempt.job_id = job.id and attempt.started_at is not null)
 order by start_by limit %s
@@ -69,7 +81,7 @@ left join offering on (offering.model, offering.seconds, offering.size)
     = (job.model, job.seconds, job.size)
 join line on line.kind = coalesce(offering.kind_id, %s) and line.tier_id =
     case when job.tier_id = 'standby' then job.tier_id else account.tier_id end
-where job.state = 'queued' and job.due_at <= now()
+where job.finished_at is null and job.due_at <= now() and job.state = 'queued'
 order by job.due_at limit %s
 """
 # A job that was canceled meanwhile gets no backlog row: its state is checked under its lock.
@@ -77,20 +89,23 @@ _RETURN: Final = f"""
 with due as (
     update job set due_at = null, tier_id = (select tier_id from line where id = %(line)s)
     where id = %(job)s and state = 'queued' and due_at <= now()
-    returning id, owner_id, estimate, created_at
+    returning id, owner_id, estimate, created_at, attempt
 ), waiting as (
-    insert into backlog (job_id, owner_id, line_id, cost, since)
-    select id, owner_id, %(line)s, estimate, created_at from due on conflict do nothing
+    insert into backlog (job_id, owner_id, line_id, cost, since, tried_pool, tried_slot)
+    select due.id, due.owner_id, %(line)s, due.estimate, due.created_at, last.pool, last.slot
+    from due left join attempt last on last.job_id = due.id and last.number = due.attempt
+    on conflict do nothing
     returning job_id, owner_id, line_id, cost, since
 )
-insert into lane as l (owner_id, line_id, state, tag, work, head_id, head_cost, head_since)
-select w.owner_id, line.id, 1, line.virtual_time, w.cost, w.job_id, w.cost, w.since
-from waiting w join line on line.id = w.line_id
+insert into lane as l
+    (owner_id, line_id, state, tag, work, jobs, head_id, head_cost, head_since)
+select w.owner_id, w.line_id, 1, {progress.VIRTUAL_TIME.format(line="w.line_id")}, w.cost, 1, w.job_id, w.cost, w.since
+from waiting w
 on conflict (owner_id, line_id) do update set {lanes.JOINED}
 """
 # Lanes that say "at the limit" although it is not so: the limit was raised. Those that are being written
 # are left to the next tick.
-_REOPEN: Final = """
+_REOPEN: Final = f"""
 with held_back as materialized (
     select owner_id, line_id from lane where state = 2
         and exists (select 1 from account join tier on tier.name = account.tier_id
@@ -99,10 +114,10 @@ with held_back as materialized (
                     (select count(*) from lease where lease.owner_id = lane.owner_id)))
     for no key update skip locked
 )
-update lane set state = 1, tag = greatest(lane.tag, line.virtual_time)
-from held_back, line
+update lane set state = 1,
+    tag = greatest(lane.tag, {progress.VIRTUAL_TIME.format(line="lane.line_id")})
+from held_back
 where lane.owner_id = held_back.owner_id and lane.line_id = held_back.line_id
-    and line.id = lane.line_id
 """
 # Learned anew from the latest moves, so that no mark of what was read must be kept. A few generations of
 # today do not overrule the many that were learned from before.
@@ -273,6 +288,11 @@ def forget_keys() -> int:
 def forget_images() -> int:
     """Remove images that no job begins from any more."""
     return images.forget(limit=_BATCH)
+
+
+def close_batches() -> int:
+    """Close the batches of calls that died, so that their ends are told."""
+    return _counted("close_batches", batch_ends.close_dead(limit=_BATCH))
 
 
 def stop_orphans() -> int:

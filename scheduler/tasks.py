@@ -6,7 +6,7 @@ from collections.abc import Callable
 from celery import shared_task
 
 from jobs import kinds, pool_health
-from scheduler import rekinding, shedding, sweeps, ticks
+from scheduler import operations, readings, rekinding, returns, shedding, sweeps, ticks
 
 # Seconds between two runs; beat's table reads them.
 RESCUE_EVERY = 2.0
@@ -20,10 +20,14 @@ LEARN_EVERY = 60.0
 GRANT_EVERY = 60.0
 FORGET_EVERY = 300.0
 ORPHANS_EVERY = 5.0
+CLOSE_EVERY = 60.0
 JUDGE_EVERY = 5.0
 CHECK_EVERY = 5.0
 REKIND_EVERY = 2.0
+RESTORE_EVERY = 5.0
 SETTLE_EVERY = 60.0
+READ_EVERY = 15.0
+OPERATE_EVERY = 1.0
 # Each server is asked how it is once in so many seconds.
 _ASKED_EVERY = 10.0
 
@@ -102,6 +106,12 @@ def forget_images() -> None:
     _once("forget_images", FORGET_EVERY, sweeps.forget_images)
 
 
+@shared_task(name="scheduler.close_batches", ignore_result=True)
+def close_batches() -> None:
+    """Close the batches of calls that died."""
+    _once("close_batches", CLOSE_EVERY, sweeps.close_batches)
+
+
 @shared_task(name="scheduler.stop_orphans", ignore_result=True)
 def stop_orphans() -> None:
     """Stop work on backends that no attempt owns."""
@@ -140,10 +150,28 @@ def move_on() -> None:
     _once("move_on", REKIND_EVERY, rekinding.move_on)
 
 
+@shared_task(name="scheduler.give_back_slots", ignore_result=True)
+def give_back_slots() -> None:
+    """Give pools the slots back whose time has come."""
+    _once("give_back_slots", RESTORE_EVERY, returns.give_back)
+
+
 @shared_task(name="scheduler.settle_kinds", ignore_result=True)
 def settle_kinds() -> None:
     """Write anew what can be asked for, and who makes it."""
     _once("settle_kinds", SETTLE_EVERY, kinds.settle)
+
+
+@shared_task(name="scheduler.take_reading", ignore_result=True)
+def take_reading() -> None:
+    """Note what the whole is like, for the console."""
+    _once("take_reading", READ_EVERY, readings.take)
+
+
+@shared_task(name="scheduler.work_operations", ignore_result=True)
+def work_operations() -> None:
+    """Go on with what operators asked for."""
+    _once("work_operations", OPERATE_EVERY, lambda: operations.work(random.random))
 
 
 def _once(name: str, period: float, sweep: Callable[[], int | None]) -> None:

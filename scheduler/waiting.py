@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from jobs import speeds
+from jobs import breakers, speeds
 from jobs.models import LineOutlook, Pool, RunTime
 from scheduler import estimates, lines
 from scheduler.estimates import LineDemand
@@ -16,12 +16,14 @@ from scheduler.lines import Arrivals, Capacity, LineRow
 
 # For so long after a change of capacity ranges cover the old and the new, seconds.
 _AFTER_CHANGE: Final = 300.0
+# A pool whose breaker is open and that gave no answer for so long takes no work, whatever its state, seconds.
+_SILENT_AFTER: Final = 60.0
 # A video of so many seconds is a usual one, where none was learned from.
 _USUAL_LENGTH: Final = 4
 _FIELDS: Final = (
     "taken_at", "virtual_time", "work_xs", "work_ys", "overtaking_xs", "overtaking_ys", "drain",
     "drain_before", "mean_cost", "mean_run", "slots", "usual_slots", "pools", "open_pools",
-    "paused_since", "reduced_since",
+    "paused_since", "reduced_since", "restored_at",
 )  # fmt: skip
 
 
@@ -34,12 +36,14 @@ class Capacities:
     _runs: Mapping[str, float] = field(default_factory=dict)
     _before: Mapping[str, int] = field(default_factory=dict)
     _changed_at: datetime | None = None
+    _silent: frozenset[str] = frozenset()
 
     def read(self, kinds: Mapping[str, frozenset[str]], *, now: datetime) -> None:
         """Read the pools, and note what they had if that changed."""
-        had = {pool.name: _open_slots(pool) for pool in self.pools}
+        had = {pool.name: self._open_slots(pool) for pool in self.pools}
         self.pools, self.kinds = list(Pool.objects.order_by("name")), kinds
-        has = {pool.name: _open_slots(pool) for pool in self.pools}
+        self._silent = frozenset(pool.name for pool in self.pools if _is_silent(pool, now=now))
+        has = {pool.name: self._open_slots(pool) for pool in self.pools}
         if had and had != has:
             self._before, self._changed_at = had, now
         self._runs = _mean_runs()
@@ -49,7 +53,7 @@ class Capacities:
     ) -> list[tuple[float, frozenset[str]]]:
         """Give the slots that take work now, by pool with its kinds; or would, with as many as `foreseen`."""
         return [
-            (float(_open_slots(pool, (foreseen or {}).get(pool.name))), self._kinds(pool))
+            (float(self._open_slots(pool, (foreseen or {}).get(pool.name))), self._kinds(pool))
             for pool in self.pools
         ]
 
@@ -62,15 +66,16 @@ class Capacities:
     def of_kind(self, kind: str) -> Capacity:
         """Give the slots that serve a kind."""
         found = [pool for pool in self.pools if kind in self._kinds(pool)]
-        opened = [pool for pool in found if pool.state in lines.OPEN]
-        less = [since for pool in found if (since := _less_since(pool)) is not None]
+        opened = [pool for pool in found if self._is_open(pool)]
+        less = [since for pool in found if (since := self._less_since(pool)) is not None]
         return Capacity(
-            slots=sum(_open_slots(pool) for pool in found),
+            slots=sum(self._open_slots(pool) for pool in found),
             usual_slots=sum(pool.usual_slots or pool.slots for pool in found),
             pools=len(found),
             open_pools=len(opened),
-            paused_since=None if opened else max((p.state_since for p in found), default=None),
+            paused_since=None if opened else max(map(self._closed_since, found), default=None),
             reduced_since=min(less, default=None),
+            restored_at=self._restored_at(found),
         )
 
     def mean_run(self, kind: str) -> float:
@@ -84,6 +89,30 @@ class Capacities:
 
     def _kinds(self, pool: Pool) -> frozenset[str]:
         return self.kinds.get(pool.name, frozenset())
+
+    def _is_open(self, pool: Pool) -> bool:
+        return pool.state in lines.OPEN and pool.name not in self._silent
+
+    def _open_slots(self, pool: Pool, slots: int | None = None) -> int:
+        if not self._is_open(pool):
+            return 0
+        count = pool.slots if slots is None else slots
+        # After failing it gets one job at a time.
+        return min(1, count) if pool.is_on_probation else count
+
+    def _closed_since(self, pool: Pool) -> datetime:
+        return _heard_at(pool) if pool.state in lines.OPEN else pool.state_since
+
+    def _restored_at(self, pools: Iterable[Pool]) -> datetime | None:
+        """Say when all that is missing comes back; None where some of it has no time."""
+        less = [pool for pool in pools if self._less_since(pool) is not None]
+        moments = [pool.restore_at for pool in less if pool.restore_at and self._is_open(pool)]
+        return max(moments, default=None) if len(moments) == len(less) else None
+
+    def _less_since(self, pool: Pool) -> datetime | None:
+        if not self._is_open(pool):
+            return self._closed_since(pool)
+        return pool.reduced_since or (pool.state_since if pool.is_on_probation else None)
 
 
 def drains(
@@ -163,19 +192,17 @@ def _outlook(
         open_pools=capacity.open_pools,
         paused_since=capacity.paused_since,
         reduced_since=capacity.reduced_since,
+        restored_at=capacity.restored_at,
     )
 
 
-def _open_slots(pool: Pool, slots: int | None = None) -> int:
-    if pool.state not in lines.OPEN:
-        return 0
-    count = pool.slots if slots is None else slots
-    # After failing it gets one job at a time.
-    return min(1, count) if pool.is_on_probation else count
+def _is_silent(pool: Pool, *, now: datetime) -> bool:
+    is_asked_in_vain = pool.unanswered >= breakers.OPENS_AT
+    return is_asked_in_vain and (now - _heard_at(pool)).total_seconds() > _SILENT_AFTER
 
 
-def _less_since(pool: Pool) -> datetime | None:
-    return pool.reduced_since if pool.state in lines.OPEN else pool.state_since
+def _heard_at(pool: Pool) -> datetime:
+    return max(pool.answered_at or pool.state_since, pool.state_since)
 
 
 def _mean_runs() -> dict[str, float]:

@@ -12,7 +12,7 @@ from jobs.backends.backend import Video
 from jobs.failures import FailureKind
 from jobs.idempotency import Claim
 from jobs.ids import JobId
-from jobs.models import Attempt, Job, Lease, Pool, RunTime
+from jobs.models import Attempt, Job, Lease, Line, Pool, Progress, RunTime
 from scheduler import dispatch, sweeps
 from scheduler.publisher import Publisher
 from videogen.accounts import keys
@@ -156,3 +156,18 @@ def preview_pool() -> Pool:
 def change_preview_pool(**values: object) -> None:
     Pool.objects.filter(name="preview").update(**values)
     catalog.forget()
+
+
+def reach(virtual_time: float, *, tier: str | None = None) -> None:
+    """Let the lines, or those of a tier, have come so far."""
+    lines = Line.objects.all() if tier is None else Line.objects.filter(tier=tier)
+    before = Progress.objects.first()
+    newest = Progress(
+        id=before.id if before else 1,
+        virtual_times={str(line.id): virtual_time for line in lines},
+        promoted=[],
+        shares=before.shares if before else [],
+        turns=before.turns if before else [],
+        floors=before.floors if before else {},
+    )
+    newest.save()

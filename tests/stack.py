@@ -16,7 +16,7 @@ from videogen.embedded import leftovers, places
 from videogen.embedded.supervision import Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 _SETTINGS = {
     "DATABASE_URL",
     "REDIS_URL",
@@ -37,16 +37,23 @@ class RunningStack:
         self._environment = {
             **{key: value for key, value in os.environ.items() if key not in _SETTINGS},
             "DATA_DIR": str(self.data_dir),
-            "PORT": str(_three_free_ports()),
+            "PORT": str(three_free_ports()),
             "LEASE_SECONDS": "6",
             "HEARTBEAT_SECONDS": "2",
+            # All browsers of all tests sign in from one address.
+            "FLOOD_SIGN_INS_PER_MINUTE": "10000",
             **environment,
         }
         self.demo: dict[str, Any] = {}
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.kill_everything()
+            self.remove()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -131,7 +138,8 @@ class RunningStack:
         shutil.rmtree(self.data_dir, ignore_errors=True)
 
 
-def _three_free_ports() -> int:
+def three_free_ports() -> int:
+    """Find a port that is free, with the two after it."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -4,6 +4,8 @@ from typing import Any
 
 from notifications import tasks as notices
 from scheduler import tasks
+from videogen import canaries
+from videogen import tasks as own_tasks
 from videogen.accounts import tasks as account_tasks
 
 _TABLE = (
@@ -23,10 +25,22 @@ _TABLE = (
     (tasks.judge_pools, tasks.JUDGE_EVERY),
     (tasks.check_servers, tasks.CHECK_EVERY),
     (tasks.move_on, tasks.REKIND_EVERY),
+    (tasks.give_back_slots, tasks.RESTORE_EVERY),
     (tasks.settle_kinds, tasks.SETTLE_EVERY),
     (notices.forget_deliveries, notices.FORGET_EVERY),
+    (notices.forget_notifications, notices.FORGET_EVERY),
+    (notices.release_held, notices.RELEASE_EVERY),
+    (tasks.close_batches, tasks.CLOSE_EVERY),
+    (tasks.take_reading, tasks.READ_EVERY),
+    (tasks.work_operations, tasks.OPERATE_EVERY),
     (tasks.stop_orphans, tasks.ORPHANS_EVERY),
     (account_tasks.withdraw_jobs_of_suspended, account_tasks.WITHDRAW_EVERY),
+    (account_tasks.make_exports, account_tasks.EXPORT_EVERY),
+    (account_tasks.delete_accounts, account_tasks.DELETE_EVERY),
+    (account_tasks.forget_exports, account_tasks.FORGET_EVERY),
+    (account_tasks.forget_sessions, account_tasks.FORGET_EVERY),
+    (own_tasks.sing, canaries.EVERY),
+    (account_tasks.forget_access_changes, account_tasks.FORGET_EVERY),
 )
 
 SCHEDULE: dict[str, dict[str, Any]] = {

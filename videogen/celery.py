@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "videogen.settings")
 
 app = Celery("videogen")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["jobs", "scheduler", "notifications", "videogen.accounts"])
+app.autodiscover_tasks(["jobs", "scheduler", "notifications", "videogen.accounts", "videogen"])
 
 
 @signals.setup_logging.connect
@@ -28,12 +28,64 @@ def _fill_beat_table(sender: Celery, **_: Any) -> None:
     sender.conf.beat_schedule = beat.SCHEDULE
 
 
+@signals.task_prerun.connect
+def _bind_what_runs(task: Any, **_: Any) -> None:
+    """Log lines of a task say which it is; what the thread worked on before is over."""
+    from django.db import close_old_connections  # noqa: PLC0415 - settings load after this module
+    from structlog import contextvars  # noqa: PLC0415 - what only workers need
+
+    # As before a request: what is old or broken is opened anew, and the rest is tried before it is used.
+    close_old_connections()
+
+    contextvars.clear_contextvars()
+    contextvars.bind_contextvars(task=task.name, worker=str(task.request.hostname))
+
+
+@signals.task_postrun.connect
+def _unbind_what_ran(**_: Any) -> None:
+    from django.db import close_old_connections  # noqa: PLC0415
+    from structlog import contextvars  # noqa: PLC0415
+
+    close_old_connections()
+
+    contextvars.clear_contextvars()
+
+
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def _note_start(**_: Any) -> None:
+    from videogen import process_metrics  # noqa: PLC0415
+
+    process_metrics.begin()
+
+
 @signals.worker_ready.connect
 @signals.beat_init.connect
 def _say_ready(**_: Any) -> None:
     from videogen import readiness  # noqa: PLC0415
 
     readiness.say_ready()
+
+
+@signals.worker_ready.connect
+def _give_signs_of_worker(sender: Any, **_: Any) -> None:
+    from videogen import pulse  # noqa: PLC0415 - what only workers need
+
+    pulse.of_worker(sender)
+
+
+@signals.worker_ready.connect
+def _take_when_free(sender: Any, **_: Any) -> None:
+    from videogen import freed_threads  # noqa: PLC0415 - what only workers need
+
+    freed_threads.wake_loop(sender)
+
+
+@signals.beat_init.connect
+def _give_signs_of_beat(**_: Any) -> None:
+    from videogen import pulse  # noqa: PLC0415
+
+    pulse.of_beat()
 
 
 @signals.worker_shutting_down.connect

@@ -1,7 +1,8 @@
 """Pure: what of one contract a later one breaks for programs that keep to the first.
 
 Requests may only be asked for less, answers may only say more: a route, parameter, field or value that is gone,
-a thing that is newly required in a request, and a type that allows less in a request or more in an answer, break.
+a thing that is newly required in a request, and a type, choice or bound that allows less in a request or more in an
+answer, break.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,9 @@ Node = Mapping[str, Any]
 
 _METHODS: Final = ("get", "put", "post", "delete", "patch")
 _NOTHING: Final[Node] = {}
+# What bounds a value: whoever has the bound must keep it at least as tight as it was.
+_AT_MOST: Final = ("maximum", "maxLength", "maxItems")
+_AT_LEAST: Final = ("minimum", "minLength", "minItems")
 
 
 def broken(before: Node, now: Node) -> list[str]:
@@ -28,12 +32,12 @@ def _paths(before: Node, now: Node) -> Iterator[str]:
             if later is None:
                 yield f"{where} is gone"
                 continue
-            yield from _parameters(where, item[method], later)
+            yield from _parameters(where, item[method], later, before, now)
             yield from _body(where, item[method], later, before, now)
             yield from _answers(where, item[method], later, before, now)
 
 
-def _parameters(where: str, before: Node, now: Node) -> Iterator[str]:
+def _parameters(where: str, before: Node, now: Node, old: Node, new: Node) -> Iterator[str]:
     def named(operation: Node) -> dict[tuple[str, str], Node]:
         return {(one["in"], one["name"]): one for one in operation.get("parameters", ())}
 
@@ -43,6 +47,15 @@ def _parameters(where: str, before: Node, now: Node) -> Iterator[str]:
             yield f"{where}: the {place} parameter {name} is gone"
         elif later[place, name].get("required") and not parameter.get("required"):
             yield f"{where}: the {place} parameter {name} is required now"
+        else:
+            yield from _narrower(
+                f"{where} {name}",
+                later[place, name].get("schema", _NOTHING),
+                parameter.get("schema", _NOTHING),
+                new,
+                old,
+                is_answer=False,
+            )
     for (place, name), parameter in later.items():
         if parameter.get("required") and (place, name) not in known:
             yield f"{where}: the new {place} parameter {name} is required"
@@ -111,9 +124,8 @@ def _compare(
     if extra := _types(narrow) - _types(wide):
         what = "may be" if is_answer else "may not be"
         yield f"{where} {what} {', '.join(sorted(extra))} now" + ("" if is_answer else " any more")
-    if "enum" in wide and (extra := set(narrow.get("enum", ())) - set(wide["enum"])):
-        names = ", ".join(sorted(map(str, extra)))
-        yield f"{where} may be {names} now" if is_answer else f"{where} may not be {names} any more"
+    yield from _choices(where, wide, narrow, is_answer=is_answer)
+    yield from _bounds(where, wide, narrow, is_answer=is_answer)
     for name, member in before.get("properties", _NOTHING).items():
         inner = f"{where}.{name}"
         later = now.get("properties", _NOTHING).get(name)
@@ -133,6 +145,28 @@ def _compare(
         yield from _compare(
             f"{where}[]", wide["items"], narrow["items"], documents, is_answer=is_answer, seen=seen
         )
+
+
+def _choices(where: str, wide: Node, narrow: Node, *, is_answer: bool) -> Iterator[str]:
+    if "enum" not in wide:
+        return
+    if "enum" not in narrow:
+        yield f"{where} may be anything now" if is_answer else f"{where} is one of a few now"
+    elif extra := set(narrow["enum"]) - set(wide["enum"]):
+        names = ", ".join(sorted(map(str, extra)))
+        yield f"{where} may be {names} now" if is_answer else f"{where} may not be {names} any more"
+
+
+def _bounds(where: str, wide: Node, narrow: Node, *, is_answer: bool) -> Iterator[str]:
+    what = "is looser" if is_answer else "is tighter"
+    for name in (*_AT_MOST, *_AT_LEAST):
+        if name not in wide:
+            continue
+        sign = 1 if name in _AT_MOST else -1
+        if name not in narrow or sign * narrow[name] > sign * wide[name]:
+            yield f"{where}: {name} {what} now"
+    if "pattern" in wide and narrow.get("pattern") != wide["pattern"]:
+        yield f"{where}: pattern {what} now"
 
 
 def _resolved(schema: Node, document: Node) -> Node:

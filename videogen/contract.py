@@ -1,4 +1,4 @@
-"""The OpenAPI document of the native API, and its page."""
+"""The OpenAPI document of both APIs, and its page."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,10 +11,12 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.request import Request
 
 from jobs.api import components
-from videogen import described
+from videogen import described, described_openai, described_push
 
-_PREFIX = "/api/v1/"
+_PREFIXES: Final = ("/api/v1/", "/v1/")
 described.describe()
+described_openai.describe()
+described_push.describe()
 
 
 class Schema(SpectacularAPIView):
@@ -33,11 +35,11 @@ class Docs(SpectacularSwaggerSplitView):
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Show the document."""
-        answer: HttpResponseBase = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
+        answer: HttpResponseBase = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]  # drf-spectacular has no types here
         return answer
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular has no types here
     """How keys are named in the document."""
 
     target_class = "videogen.accounts.authentication.ApiKeyAuthentication"
@@ -48,13 +50,15 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "description": "An API key."}
 
 
-def of_the_native_api(endpoints: Sequence[Any], **_: Any) -> list[Any]:
-    """Leave out what is not of the native API."""
-    return [endpoint for endpoint in endpoints if endpoint[0].startswith(_PREFIX)]
+def of_both_apis(endpoints: Sequence[Any], **_: Any) -> list[Any]:
+    """Leave out what is not of the native API, nor of the one for OpenAI clients."""
+    return [endpoint for endpoint in endpoints if endpoint[0].startswith(_PREFIXES)]
 
 
 def with_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add the shapes that the routes point at."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
-    schemas.update(components.SCHEMAS | described.SCHEMAS)
+    schemas.update(
+        components.SCHEMAS | described.SCHEMAS | described_openai.SCHEMAS | described_push.SCHEMAS
+    )
     return result

@@ -8,14 +8,17 @@ from jobs.api.contract import route
 from jobs.api.shapes import ID, Schema, a_list, an_object, moment, or_null, ref, text, whole
 from notifications import announcements, webhook_endpoints
 from notifications.api import views as webhooks
+from videogen import described_notices
 from videogen.accounts import api as keys
-from videogen.accounts import scopes
+from videogen.accounts import own_data, scopes
 
 _KEYS: Final = "Keys"
 _WEBHOOKS: Final = "Webhooks"
+_ACCOUNT: Final = "Account"
 _READ: Final = (400, 401, 403)
 _ONE: Final = (*_READ, 404)
 _WRITE: Final = (*_ONE, 409, 413, 415)
+_CHANGE: Final = (*_READ, 409, 413, 415)
 _FLAG: Final = {"type": "boolean"}
 
 _KEY_MEMBERS: Final[dict[str, Schema]] = {
@@ -43,9 +46,23 @@ _ENDPOINT_MEMBERS: Final[dict[str, Schema]] = {
     "updated_at": moment(),
 }
 SCHEMAS: Final[dict[str, Schema]] = {
+    **described_notices.SCHEMAS,
     "Key": an_object("An API key; its secret is shown only when it is made.", **_KEY_MEMBERS),
     "NewKey": an_object(
         "A new API key.", **_KEY_MEMBERS, key=text("The secret, shown only now: keep it.")
+    ),
+    "Export": an_object(
+        "A copy of everything that is kept about the caller.",
+        state=text(enum=["none", "in_progress", "finished"]),
+        requested_at=or_null(moment()),
+        finished_at=or_null(moment()),
+        url=or_null(text("Where to fetch it: lines of JSON, compressed with gzip.")),
+    ),
+    "Deletion": an_object(
+        "Whether the account is going to be deleted.",
+        state=text(enum=["none", "scheduled"]),
+        requested_at=or_null(moment()),
+        due_at=or_null(moment("Until then it can be taken back.")),
     ),
     "Keys": an_object("Live keys, newest first.", keys=a_list(ref("Key"))),
     "WebhookEndpoint": an_object("An address that is told of events.", **_ENDPOINT_MEMBERS),
@@ -90,7 +107,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         "What was sent, newest first.", deliveries=a_list(ref("Delivery")), has_more=_FLAG
     ),
 }
-_EVENT_TYPES: Final = a_list(text(enum=list(announcements.webhook_types())), minItems=1)
+EVENT_TYPES: Final = a_list(text(enum=list(announcements.webhook_types())), minItems=1)
 _NEW_KEY: Final = an_object(
     "A key to make.",
     optional=("scopes", "expires_at"),
@@ -98,18 +115,18 @@ _NEW_KEY: Final = an_object(
     scopes={"type": ["array", "null"], "items": text(enum=list(scopes.ALL))},
     expires_at=or_null(moment()),
 )
-_NEW_ENDPOINT: Final = an_object(
+NEW_ENDPOINT: Final = an_object(
     "An address to tell.",
     optional=("name",),
     url=text("https, on port 443 or 8443, of a public address."),
-    event_types=_EVENT_TYPES,
+    event_types=EVENT_TYPES,
     name=text(),
 )
-_CHANGES: Final = an_object(
+CHANGES: Final = an_object(
     "What to change.",
     optional=("url", "event_types", "name", "is_enabled"),
     url=text(),
-    event_types=_EVENT_TYPES,
+    event_types=EVENT_TYPES,
     name=text(),
     is_enabled=_FLAG,
 )
@@ -155,12 +172,41 @@ _ROUTES: Final[tuple[tuple[Any, dict[str, Any]], ...]] = (
         },
     ),
     (
+        own_data.Export,
+        {
+            "get": route("retrieve_export", tag=_ACCOUNT, answer="Export"),
+            "post": route("request_export", tag=_ACCOUNT, answer="Export", status=202),
+        },
+    ),
+    (
+        own_data.ExportContent,
+        {
+            "get": route(
+                "download_export", tag=_ACCOUNT, answer=None, problems=(*_READ, 409)
+            )
+        },
+    ),
+    (
+        own_data.Deletion,
+        {
+            "get": route("retrieve_deletion", tag=_ACCOUNT, answer="Deletion"),
+            "post": route(
+                "request_deletion", tag=_ACCOUNT, answer="Deletion", status=202,
+                body=an_object("Whose it is.", email=text("The account's address.")),
+                problems=_CHANGE,
+            ),
+            "delete": route(
+                "take_deletion_back", tag=_ACCOUNT, answer=None, status=204, problems=(*_READ, 409)
+            ),
+        },
+    ),
+    (
         webhooks.Endpoints,
         {
             "get": route("list_webhook_endpoints", tag=_WEBHOOKS, answer="WebhookEndpoints"),
             "post": route(
                 "create_webhook_endpoint", tag=_WEBHOOKS, answer="NewWebhookEndpoint", status=201,
-                body=_NEW_ENDPOINT, problems=_WRITE,
+                body=NEW_ENDPOINT, problems=_WRITE,
             ),
         },
     ),
@@ -175,7 +221,7 @@ _ROUTES: Final[tuple[tuple[Any, dict[str, Any]], ...]] = (
                 "retrieve_webhook_endpoint", tag=_WEBHOOKS, answer="WebhookEndpoint", problems=_ONE
             ),
             "patch": route(
-                "update_webhook_endpoint", tag=_WEBHOOKS, answer="WebhookEndpoint", body=_CHANGES,
+                "update_webhook_endpoint", tag=_WEBHOOKS, answer="WebhookEndpoint", body=CHANGES,
                 problems=_WRITE,
             ),
             "delete": route(
@@ -233,5 +279,5 @@ _ROUTES: Final[tuple[tuple[Any, dict[str, Any]], ...]] = (
 
 def describe() -> None:
     """Give the views their descriptions; once, when the addresses are read."""
-    for view, verbs in _ROUTES:
+    for view, verbs in (*_ROUTES, *described_notices.ROUTES):
         extend_schema_view(**verbs)(view)

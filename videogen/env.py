@@ -13,15 +13,27 @@ _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 def text(name: str, default: str | None = None) -> str:
     """Read a variable; `NAME_FILE` may name a file that holds it. Raises without a default."""
-    if path := os.environ.get(f"{name}_FILE"):
-        return Path(path).read_text(encoding="utf-8").strip()
     found = os.environ.get(name)
+    if path := os.environ.get(f"{name}_FILE"):
+        found = _of_file(name, path)
     if found:
         return found
     if default is None:
         message = f"{name} is not set. Set it in the environment, or name a file in {name}_FILE."
         raise ImproperlyConfigured(message)
     return default
+
+
+def _of_file(name: str, path: str) -> str:
+    try:
+        found = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{name}_FILE names {path}, which cannot be read: {error}."
+        raise ImproperlyConfigured(message) from error
+    if not found:
+        message = f"{name}_FILE names {path}, which is empty."
+        raise ImproperlyConfigured(message)
+    return found
 
 
 def integer(name: str, default: int) -> int:
@@ -87,10 +99,11 @@ def mail(name: str) -> tuple[str, dict[str, str]]:
     `smtp://user:password@host:25`, `smtp+starttls://...:587`, `smtps://...:465`, `file:/folder`, `console:`, or
     `anymail:postmark` with ANYMAIL_SETTINGS.
     """
-    parts = urlsplit(text(name, ""))
+    address = text(name, "")
+    if not address:
+        return "", {}
+    parts = urlsplit(address)
     match parts.scheme:
-        case "":
-            return "", {}
         case "console":
             return "django.core.mail.backends.console.EmailBackend", {}
         case "file" if parts.path:

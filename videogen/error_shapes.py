@@ -79,11 +79,17 @@ def answer(problem: Problem, *, path: str) -> HttpResponse:
         response["WWW-Authenticate"] = problem.scheme
     if problem.retry_after is not None:
         response["Retry-After"] = str(problem.retry_after)
-    if is_openai and problem.status in _RESENT:
-        wait = problem.retry_after
-        helps = wait is not None and wait <= _LONGEST_WAIT
-        response["X-Should-Retry"] = "true" if helps else "false"
+    if is_openai and (should := _should_retry(problem)) is not None:
+        response["X-Should-Retry"] = "true" if should else "false"
     return response
+
+
+def _should_retry(problem: Problem) -> bool | None:
+    """Say whether an SDK should send it again by itself; None leaves it to the SDK."""
+    wait = problem.retry_after
+    if wait is not None:
+        return wait <= _LONGEST_WAIT
+    return False if problem.status in _RESENT else None
 
 
 def _native_body(problem: Problem) -> dict[str, Any]:

@@ -30,23 +30,31 @@ from jobs.errors import (
 from jobs.moderation import ModerationAway
 from jobs.requests import InvalidFields
 from notifications.errors import (
+    ChannelUnavailable,
     DeliveryMissing,
     EndpointDisabled,
     EndpointMissing,
+    EndpointUnreachable,
     InvalidValues,
     NotificationError,
+    PushTargetMissing,
     TooManyEndpoints,
     TooSoon,
 )
-from videogen import error_shapes
+from videogen import error_shapes, outages
+from videogen.accounts.deletions import DeletionRefused
 from videogen.accounts.keys import KeyRefused
+from videogen.accounts.own_data import ExportNotReady
 from videogen.error_shapes import Problem
 
 _STATUS: Final[Mapping[type[JobError | NotificationError], int]] = {
     EndpointMissing: 404,
     DeliveryMissing: 404,
+    PushTargetMissing: 404,
+    ChannelUnavailable: 409,
     TooManyEndpoints: 409,
     EndpointDisabled: 409,
+    EndpointUnreachable: 400,
     TooSoon: 429,
     JobMissing: 404,
     ContentMissing: 404,
@@ -60,6 +68,8 @@ _STATUS: Final[Mapping[type[JobError | NotificationError], int]] = {
     FileTooLarge: 413,
     KeyReused: 422,
     KeyRefused: 409,
+    DeletionRefused: 409,
+    ExportNotReady: 409,
     QuotaExceeded: 429,
     StillInProgress: 409,
     Busy: 503,
@@ -91,6 +101,8 @@ def render(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """Answer an error of an API view. None leaves it to Django: a bug, reported and answered 500."""
     set_rollback()
     problem = of(error)
+    if problem is outages.PROBLEM:
+        outages.note(error)
     return error_shapes.answer(problem, path=context["request"].path) if problem else None
 
 
@@ -103,8 +115,18 @@ def of(error: Exception) -> Problem | None:
             return _refusal(error)
         case exceptions.APIException() if not isinstance(error, exceptions.ParseError):
             return _framework(error)
+        case _ if outages.is_one(error):
+            return outages.PROBLEM
         case _:
             return next((told for kind, told in _PLAIN if isinstance(error, kind)), None)
+
+
+def told(error: Exception) -> Problem:
+    """Say what an error is to a caller. Raises a bug again."""
+    problem = of(error)
+    if problem is None:
+        raise error
+    return problem
 
 
 def _refusal(error: JobError | NotificationError) -> Problem:
@@ -126,11 +148,14 @@ def _refusal(error: JobError | NotificationError) -> Problem:
 
 def _framework(error: exceptions.APIException) -> Problem:
     detail = error.detail if isinstance(error.detail, str) else error.default_detail
-    wait = getattr(error, "wait", None)
+    wait = int(getattr(error, "wait", None) or 0) or None
+    headers, extra = rate_limits.of_flood(wait) if wait else ({}, {})
     return Problem(
         status=error.status_code,
         code=str(error.default_code),
         detail=str(detail),
-        retry_after=int(wait) if wait else None,
+        extra=extra,
+        headers=headers,
+        retry_after=wait,
         scheme=getattr(error, "auth_header", None) or "",
     )

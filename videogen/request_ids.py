@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from structlog.contextvars import bound_contextvars
 
 from jobs.ids import new_id
-from videogen import logs
 
 
 class RequestIdMiddleware:
@@ -16,10 +16,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_id = f"req_{new_id().hex}"
-        token = logs.request_id.set(request_id)
-        try:
+        with bound_contextvars(request=request_id):
             response = self.get_response(request)
-        finally:
-            logs.request_id.reset(token)
         response["X-Request-Id"] = request_id
         return response

@@ -5,9 +5,11 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONCE
 
-from videogen import env, third_party
+from videogen import database, env, log_settings, safe_start, third_party
 from videogen.accounts import sign_in
 from videogen.accounts.sign_in import *  # noqa: F403 - settings of sign-up, sign-in and second factors
+from videogen.chains import CALL_MIDDLEWARE, MIDDLEWARE  # what a request passes on its way
+from videogen.pushes import *  # noqa: F403 - settings of pushes to browsers and phones
 
 # --- Identity and addresses
 
@@ -26,6 +28,10 @@ PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 PUSH_PORT = env.integer("PUSH_PORT", 8001)
 METRICS_PORT = env.integer("METRICS_PORT", 8002)
 METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
+# Every process offers the metrics of its container at that port; the first that has it serves them.
+METRICS_OFFERED = env.flag("METRICS_OFFERED")
+# Addresses that are asked whether a process lives, each as name=url.
+PROBED_URLS = env.words("PROBED_URLS")
 # Where browsers reach the push process; empty means the same host name at PUSH_PORT.
 PUSH_URL = env.text("PUSH_URL", "")
 PROCESS = env.text("PROCESS_NAME", "process")
@@ -55,23 +61,6 @@ INSTALLED_APPS = [
     "scheduler",
     "jobs",
     "notifications",
-]
-MIDDLEWARE = [
-    "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    "videogen.request_ids.RequestIdMiddleware",
-    "videogen.unread_bodies.UnreadBodyMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "videogen.content_security.ContentSecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "videogen.accounts.middleware.SuspensionMiddleware",
-    "allauth.account.middleware.AccountMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 ROOT_URLCONF = "videogen.urls"
 WSGI_APPLICATION = "videogen.wsgi.application"
@@ -104,16 +93,11 @@ USE_TZ = True
 
 DATABASES = {
     "default": {
-        "ENGINE": "django_prometheus.db.backends.postgresql",
+        "ENGINE": "videogen.postgresql",
         **env.database("DATABASE_URL"),
         "CONN_MAX_AGE": env.integer("DATABASE_MAX_AGE_SECONDS", 60),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            "connect_timeout": 3,
-            "application_name": f"videogen {PROCESS}",
-            "options": "-c lock_timeout=3s -c statement_timeout=15s"
-            " -c idle_in_transaction_session_timeout=15s -c timezone=UTC",
-        },
+        "OPTIONS": database.options(PROCESS),
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -130,14 +114,13 @@ CACHES = {
     },
     # The flood shield counts in the process: a Redis outage must neither open nor close it.
     "throttling": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        "LOCATION": "throttling",
+        "BACKEND": "videogen.counting_cache.CountingCache",
         "OPTIONS": {"MAX_ENTRIES": 50_000},
     },
 }
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "videogen.channel_layer.PatientLayer",
         # Blocking reads have no timeout: an idle socket must live for days.
         "CONFIG": {"hosts": [{"address": f"{REDIS_URL}/1", "socket_timeout": None}]},
     },
@@ -153,7 +136,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-# GPU workers fetch nothing ahead (`gpu_worker`); upkeep does: without, it takes about one message a second.
+# GPU workers fetch nothing ahead (`gpu_worker`); upkeep does, as its tasks are short.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 4
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -162,7 +145,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "health_check_interval": 25,
+    # A copy of each message in Redis until it is acknowledged, four round trips, would bring back after an hour what
+    # a killed worker took. What is lost is rung again within seconds.
+    "ack_emulation": False,
 }
+# A task leaves its thread's connection to the next one (`videogen/celery.py`): a new one costs more than statements.
+CELERY_DB_REUSE_MAX = 10**9
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat")
 
@@ -200,7 +188,9 @@ OUTBOUND_ALLOWED_NETWORKS = env.networks("OUTBOUND_ALLOWED_NETWORKS")
 # A try that nobody wrote down within so many seconds is made again; longer than any try takes.
 COURIER_CLAIM_SECONDS = env.number("COURIER_CLAIM_SECONDS", 60)
 # Deliveries that ended, with their logs, are listed for so many days.
-DELIVERIES_KEPT_DAYS = 30
+DELIVERIES_KEPT_DAYS = env.integer("DELIVERIES_KEPT_DAYS", 30)
+# The notification centre goes so far back.
+NOTIFICATIONS_KEPT_DAYS = env.integer("NOTIFICATIONS_KEPT_DAYS", 90)
 
 # --- Mail
 
@@ -213,6 +203,8 @@ EMAIL_USE_TLS = _mail.get("TLS") == "starttls"
 EMAIL_USE_SSL = _mail.get("TLS") == "tls"
 EMAIL_FILE_PATH = _mail.get("FOLDER", "")
 EMAIL_TIMEOUT = 10
+# Everybody may make an account, where mail with the code can reach them; else an administrator makes them.
+SIGN_UP_OPEN = env.flag("SIGN_UP_OPEN", default=DEVELOPMENT or bool(EMAIL_BACKEND))
 # For providers by way of anymail: POSTMARK_SERVER_TOKEN=..., MAILGUN_API_KEY=...
 ANYMAIL = dict(pair.split("=", 1) for pair in env.words("ANYMAIL_SETTINGS") if "=" in pair)
 DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "videogen@localhost")
@@ -247,8 +239,9 @@ REST_FRAMEWORK = {
         "videogen.accounts.authentication.PageAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["jobs.json_bytes.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["jobs.bodies.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "jobs.negotiation.Negotiation",
     # OPTIONS describes nothing: it is refused like any verb that is not there.
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "videogen.problems.render",
@@ -257,9 +250,12 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = third_party.SPECTACULAR_SETTINGS
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+FILE_UPLOAD_HANDLERS = ["jobs.bodies.ImageOfForm"]
 # Submissions a minute from one address or key before the flood shield answers 429: ten times what a plan allows.
 FLOOD_SUBMITS_PER_MINUTE = env.integer("FLOOD_SUBMITS_PER_MINUTE", 12_000)
 FLOOD_SIGN_INS_PER_MINUTE = env.integer("FLOOD_SIGN_INS_PER_MINUTE", 20)
+# allauth counts beside the shield; its other limits stay as they come.
+ACCOUNT_RATE_LIMITS = {"login": f"{FLOOD_SIGN_INS_PER_MINUTE}/m/ip"}
 FLOOD_WEBHOOKS_PER_MINUTE = env.integer("FLOOD_WEBHOOKS_PER_MINUTE", 12_000)
 RATELIMIT_USE_CACHE = "throttling"
 # W001 and E003 ask for a shared cache; the shield is per process on purpose (docs/adr/0006).
@@ -270,13 +266,27 @@ UNFOLD = third_party.UNFOLD
 # --- Security
 
 _SECURE = not DEVELOPMENT
+safe_start.check(
+    is_development=DEVELOPMENT,
+    secrets={
+        "SECRET_KEY": [SECRET_KEY, *SECRET_KEY_FALLBACKS],
+        "SEALING_KEYS": SEALING_KEYS,
+    },
+    allowed_hosts=ALLOWED_HOSTS,
+    public_url=PUBLIC_URL,
+    database_password=str(DATABASES["default"]["PASSWORD"]),
+    redis_url=REDIS_URL,
+    has_staff_second_factor=sign_in.STAFF_SECOND_FACTOR,
+)
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
-SESSION_COOKIE_NAME = "videogen_session" if DEVELOPMENT else "__Secure-videogen_session"
-SESSION_COOKIE_SECURE = _SECURE
-SESSION_COOKIE_HTTPONLY = True
-CSRF_COOKIE_NAME = "videogen_csrf" if DEVELOPMENT else "__Secure-videogen_csrf"
-CSRF_COOKIE_SECURE = _SECURE
-CSRF_COOKIE_HTTPONLY = True
+# Browsers take cookies of such names from this very host alone, over TLS, for every path.
+_OF_THIS_HOST = "" if DEVELOPMENT else "__Host-"
+SESSION_COOKIE_NAME = f"{_OF_THIS_HOST}videogen_session"
+CSRF_COOKIE_NAME = f"{_OF_THIS_HOST}videogen_csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+MESSAGE_STORAGE = "videogen.message_cookies.Storage"
+MESSAGE_COOKIE_NAME = f"{_OF_THIS_HOST}videogen_messages"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_SSL_REDIRECT = env.flag("SSL_REDIRECT", default=_SECURE)
 SECURE_PROXY_SSL_HEADER = (
@@ -294,8 +304,8 @@ CONTENT_SECURITY_POLICY = {
         "default-src": ["'none'"],
         "script-src": ["'self'", NONCE],
         "style-src": ["'self'"],
-        # Results of the preview backend are addressed by PUBLIC_URL, whatever name the page was opened by.
-        "img-src": ["'self'", "data:", PUBLIC_URL, *_MEDIA],
+        # Own results are addressed by PUBLIC_URL, whatever name a page was opened by; a chosen image is a blob.
+        "img-src": ["'self'", "data:", "blob:", PUBLIC_URL, *_MEDIA],
         "media-src": ["'self'", PUBLIC_URL, *_MEDIA],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
@@ -326,22 +336,15 @@ WHITENOISE_MAX_AGE = 0 if DEVELOPMENT else 3600
 # --- Observability
 
 SENTRY_DSN = env.text("SENTRY_DSN", "")
+# Where traces go, such as http://collector:4318; empty: there are none. The exporter reads it, and OTEL_* beside it.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    for _chain in (MIDDLEWARE, CALL_MIDDLEWARE):
+        _chain.insert(1, "videogen.tracing.TracingMiddleware")
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "videogen.logs.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {
-        "django.request": {"level": "ERROR"},
-        # Scanners of the internet, not faults of ours; the answer is 400.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "celery": {"level": "WARNING"},
-        "kombu": {"level": "WARNING"},
-        # It would write down whole addresses, those of webhooks with their tokens too.
-        "httpx": {"level": "WARNING"},
-        "httpcore": {"level": "WARNING"},
-    },
-}
+# json for machines, lines for a person.
+LOG_FORMAT = env.choice("LOG_FORMAT", ("lines", "json") if DEVELOPMENT else ("json", "lines"))
+LOGGING = log_settings.of(LOG_FORMAT, level=LOG_LEVEL)
 PROMETHEUS_EXPORT_MIGRATIONS = False
+# For each view and verb there are as many series.
+PROMETHEUS_LATENCY_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, float("inf"))

@@ -13,6 +13,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("img/favicon.svg")}
     ],
+    "STYLES": [lambda _: static("css/admin.css")],
+    "SCRIPTS": [lambda _: static("js/admin.js")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
@@ -44,7 +46,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     # A session's cookie is for pages, and its name differs between installations.
     "AUTHENTICATION_WHITELIST": ["videogen.accounts.authentication.ApiKeyAuthentication"],
-    "PREPROCESSING_HOOKS": ["videogen.contract.of_the_native_api"],
+    "PREPROCESSING_HOOKS": ["videogen.contract.of_both_apis"],
     "POSTPROCESSING_HOOKS": ["videogen.contract.with_components"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

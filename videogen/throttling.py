@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
+from jobs import client_addresses
 from jobs.shield import flood_wait
 
 
@@ -19,7 +20,7 @@ def sign_in_shield(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
     def shielded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST":
             return view(request, *args, **kwargs)
-        for key in (_address_of(request), request.POST.get("username", "").lower()):
+        for key in (client_addresses.counted_as(request), request.POST.get("username", "").lower()):
             if wait := _wait(request, key):
                 response = render(request, "429.html", {"retry_after": wait}, status=429)
                 response["Retry-After"] = str(wait)
@@ -31,14 +32,10 @@ def sign_in_shield(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
 
 def sign_in_wait(request: HttpRequest) -> int | None:
     """Count one try of this address to sign in or up; give the seconds to wait when there were too many."""
-    return _wait(request, _address_of(request))
+    return _wait(request, client_addresses.counted_as(request))
 
 
 def _wait(request: HttpRequest, key: str) -> int | None:
     return flood_wait(
         request, group="sign_in", key=key, per_minute=settings.FLOOD_SIGN_INS_PER_MINUTE
     )
-
-
-def _address_of(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))

@@ -1,17 +1,15 @@
 """What every view of the native API does: say the plan's policy, read bodies, answer 304 after the checks."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpResponse
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import bodies, callers
+from jobs import bodies, callers, json_bytes
 from jobs.api import deprecations, rate_limits
 from jobs.requests import InvalidFields
 
@@ -52,6 +50,12 @@ def body_of(request: Request, *known: str) -> Mapping[str, Any]:
     return data
 
 
+def no_body(request: Request) -> None:
+    """Refuse fields where an address takes none. Raises InvalidFields."""
+    if unknown := [str(name)[:64] for name in bodies.fields(request)]:
+        raise InvalidFields(dict.fromkeys(unknown, "This field is not known. Remove it."))
+
+
 def owner_of(request: Request) -> UUID:
     """Give the id of whoever asks."""
     return callers.of(request).owner_id
@@ -71,13 +75,16 @@ def unchanged(tag: str) -> HttpResponse:
 
 
 def tagged(
-    body: Mapping[str, Any], *, tag: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Answer with a version's tag."""
-    return Response(body, headers={"ETag": tag, "Cache-Control": _CACHE, **(headers or {})})
+    body: Mapping[str, Any] | bytes, *, tag: str, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """Answer with a version's tag; a body of bytes is JSON already."""
+    return json_bytes.answer(
+        body if isinstance(body, bytes) else json_bytes.dump(body),
+        headers={"ETag": tag, "Cache-Control": _CACHE, **(headers or {})},
+    )
 
 
 def tag_of(*parts: object) -> str:
     """Make a tag of whatever an answer depends on."""
-    text = json.dumps(parts, default=str, separators=(",", ":"))
-    return f'"{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"'
+    text = b"".join(part if isinstance(part, bytes) else json_bytes.dump(part) for part in parts)
+    return f'"{hashlib.blake2b(text, digest_size=12).hexdigest()}"'

@@ -24,6 +24,8 @@ _PROBLEMS: Final[Mapping[int, str]] = {
     429: "A limit of your plan, named by `limit`; `Retry-After` says when to come back.",
     503: "Not possible at this moment; `Retry-After` says when to come back.",
 }
+# Any call may find the database away.
+_AWAY: Final = 503
 _READ: Final = (400, 401, 403)
 _ONE: Final = (*_READ, 404)
 _SUBMIT: Final = (*_READ, 409, 413, 415, 422, 429, 503)
@@ -75,7 +77,9 @@ def route(
         responses[status, "application/json"] = OpenApiResponse(
             response=ref(answer), description="Done.", examples=examples
         )
-    for code in problems:
+    else:
+        responses[status] = OpenApiResponse(description="Done.")
+    for code in sorted({*problems, _AWAY}):
         responses[code, "application/problem+json"] = _problem(code)
     decorated: Callable[[Handler], Handler] = extend_schema(
         operation_id=operation_id,

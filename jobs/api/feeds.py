@@ -20,7 +20,6 @@ from rest_framework.response import Response
 
 from jobs.api import contract, rows, shown
 from jobs.api.base import View, no_query, owner_of, tagged
-from jobs.api.views import job_tag
 from jobs.requests import InvalidFields
 from notifications import feed, sealing
 from notifications.addresses import http_origin
@@ -130,10 +129,10 @@ def checked(events: list[dict[str, object]], head: int, *, after: int) -> dict[s
     return {"events": [] if is_reset else events, "head": head, "reset": is_reset}
 
 
-def job_answer(row: dict[str, Any], *, owner_id: UUID) -> Response:
+def job_answer(row: dict[str, Any], *, owner_id: UUID) -> HttpResponse:
     """Answer with a job and its tag."""
-    job = shown.one(row, owner_id=owner_id)
-    return tagged(job, tag=job_tag(job))
+    text = shown.text_of(row, owner_id=owner_id)
+    return tagged(text.json, tag=text.tag)
 
 
 def elsewhere(request: HttpRequest | Request) -> str | None:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs import batches, callers, cancellations, claims, requests
-from jobs.api import contract, filters, representation, rows
+from jobs.api import contract, filters, rate_limits, representation, rows
 from jobs.api.base import View, body_of, owner_of
 from jobs.api.views import check_flood, fee_of
 from jobs.errors import JobError
@@ -28,7 +28,8 @@ class Batches(View):
         check_flood(request)
         wanted = _requests(body_of(request, "jobs").get("jobs"))
         owner_id = owner_of(request)
-        made = batches.submit(wanted, owner_id=owner_id, key=claims.key_of(request))
+        sender = callers.of(request).sender
+        made = batches.submit(wanted, owner_id=owner_id, key=claims.key_of(request), sent_by=sender)
         ids = [result.accepted.job_id for result in made.results if result.accepted]
         found = rows.many(ids, owner_id=owner_id)
         body = {
@@ -38,6 +39,8 @@ class Batches(View):
             "results": [_result(result, found) for result in made.results],
         }
         headers = {"Idempotent-Replayed": "true"} if made.is_replay else {}
+        if left := rate_limits.room(owner_id):
+            headers["RateLimit"] = left
         if waits := [wait for result in made.results if (wait := _wait(result.refusal))]:
             headers["Retry-After"] = str(max(waits))
         return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)

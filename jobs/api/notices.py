@@ -50,11 +50,12 @@ class OneNotification(View):
     @contract.mark
     def patch(self, request: Request, number: int) -> Response:
         """Mark one as read or unread."""
+        # Before the body: whose it is not learns nothing of it, a wrong body or not.
+        if number > _LARGEST or not centre.has(owner_of(request), number=number):
+            raise Http404
         is_read = body_of(request, "is_read").get("is_read")
         if not isinstance(is_read, bool):
             raise InvalidFields({"is_read": "Send true or false."})
-        if number > _LARGEST:
-            raise Http404
         found = centre.mark(owner_of(request), number=number, is_read=is_read)
         if found is None:
             raise Http404

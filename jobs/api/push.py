@@ -17,7 +17,7 @@ from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 from rest_framework.request import Request
@@ -36,15 +36,21 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 _ROUTES: Final = re.compile(
     rf"/api/v1/(?:events|jobs/(?P<job_id>{JOB_ID_PATTERN})/(?P<what>wait|events))", re.ASCII
 )
-_UNAUTHORIZED: Final = json.dumps(
-    {
-        "type": "urn:videogen:problem:not_authenticated",
-        "title": "Sign in or send an API key",
-        "status": 401,
-        "code": "not_authenticated",
-        "detail": "What you signed in with is not valid any more.",
-    }
-).encode()
+# What may come true while somebody waits, as `videogen/error_shapes.py` writes it before.
+_UNAUTHORIZED: Final = {
+    "type": "urn:videogen:problem:not_authenticated",
+    "title": "Sign in or send an API key",
+    "status": 401,
+    "code": "not_authenticated",
+    "detail": "What you signed in with is not valid any more.",
+}
+_DELETED: Final = {
+    "type": "urn:videogen:problem:not_found",
+    "title": "Not found",
+    "status": 404,
+    "code": "not_found",
+    "detail": "It was deleted.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,25 +109,23 @@ async def _ended(wanted: Wanted, waiter: Waiter) -> HttpResponseBase:
     deadline = asyncio.get_running_loop().time() + wanted.seconds
     subject = str(wanted.job_id)
     while True:
-        row = await in_thread(rows.one)(wanted.job_id, owner_id=wanted.owner_id)
+        try:
+            row = await in_thread(rows.one)(wanted.job_id, owner_id=wanted.owner_id)
+        except Http404:
+            return _problem(_DELETED)
         left = deadline - asyncio.get_running_loop().time()
-        if left <= 0 or waiter.is_gone or _is_news(row, wanted.version):
-            return await in_thread(_rendered)(row, owner_id=wanted.owner_id)
+        if left <= 0 or waiter.is_over or _is_news(row, wanted.version):
+            return await in_thread(feeds.job_answer)(row, owner_id=wanted.owner_id)
         is_about_it = False
         while not is_about_it:
             messages, is_about_it = await waiter.take(
                 seconds=deadline - asyncio.get_running_loop().time()
             )
             if waiter.is_refused:
-                return HttpResponse(
-                    _UNAUTHORIZED,
-                    status=401,
-                    content_type="application/problem+json",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
+                return _problem(_UNAUTHORIZED, **{"WWW-Authenticate": "Bearer"})
             is_about_it = (
                 is_about_it
-                or waiter.is_gone
+                or waiter.is_over
                 or asyncio.get_running_loop().time() >= deadline
                 or any(
                     event["subject_id"] == subject
@@ -131,19 +135,19 @@ async def _ended(wanted: Wanted, waiter: Waiter) -> HttpResponseBase:
             )
 
 
+def _problem(told: Mapping[str, Any], **headers: str) -> HttpResponse:
+    return HttpResponse(
+        json.dumps(told),
+        status=told["status"],
+        content_type="application/problem+json",
+        headers=headers,
+    )
+
+
 def _is_news(row: Mapping[str, Any], version: int | None) -> bool:
     if version is None:
         return JobState(row["state"]) in TERMINAL
     return bool(row["version"] != version)
-
-
-def _rendered(row: dict[str, Any], *, owner_id: UUID) -> HttpResponseBase:
-    answer = feeds.job_answer(row, owner_id=owner_id)
-    return HttpResponse(
-        json.dumps(answer.data),
-        content_type="application/json",
-        headers={name: answer[name] for name in ("ETag", "Cache-Control")},
-    )
 
 
 def _checked(scope: Scope) -> HttpResponseBase:
@@ -176,7 +180,7 @@ class _Ticketed:
             for name, value in feeds.open_ticket(str(tickets[-1]), path=request.path).items():
                 request._request.META[f"HTTP_{name.upper().replace('-', '_')}"] = value  # noqa: SLF001
             request._request.GET = query  # type: ignore[assignment]  # noqa: SLF001
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]  # a view follows in the order of bases
 
 
 class _Wait(_Ticketed, feeds.Wait):

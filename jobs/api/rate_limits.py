@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -31,8 +32,8 @@ select t.name, t.running_limit, t.queued_limit, t.submissions_per_minute, t.jobs
     coalesce(ceil(t.submissions_per_minute
         * greatest(0, extract(epoch from a.submitted_until - now())) / 60), 0)::int,
     extract(epoch from greatest(a.submitted_until, now()) - now())::float8,
-    case when a.day = today.date then a.day_jobs else 0 end,
-    case when a.day = today.date then a.day_gpu_seconds else 0 end,
+    case when a.day >= today.date then a.day_jobs else 0 end,
+    case when a.day >= today.date then a.day_gpu_seconds else 0 end,
     (today.date + 1)::timestamp at time zone 'UTC'
 from account a join tier t on t.name = a.tier_id,
     (select (now() at time zone 'UTC')::date as date) today
@@ -44,8 +45,8 @@ select t.running_limit, t.queued_limit, t.submissions_per_minute, t.jobs_per_day
 from account a join tier t on t.name = a.tier_id where a.owner_id = %s
 """
 _ROOM: Final = """
-select t.queued_limit, a.live_count
-    - (select count(*) from lease where lease.owner_id = a.owner_id)
+select t.queued_limit - a.live_count
+    + (select count(*) from lease where lease.owner_id = a.owner_id)
 from account a join tier t on t.name = a.tier_id where a.owner_id = %s
 """
 # Name, unit, seconds of the window (None: what counts is what there is at the moment).
@@ -144,8 +145,13 @@ def room(owner_id: UUID) -> str:
     """Give the `RateLimit` header after a submission: the places in line that are left."""
     with connection.cursor() as cursor:
         cursor.execute(_ROOM, [owner_id])
-        limit, used = cursor.fetchone()
-    return "" if limit is None else f'"queued";r={max(0, limit - used)}'
+        (left,) = cursor.fetchone()
+    return room_of(left)
+
+
+def room_of(places_left: int | None) -> str:
+    """Give the `RateLimit` header of so many places in line; empty where the plan has no such limit."""
+    return "" if places_left is None else f'"queued";r={max(0, places_left)}'
 
 
 def of_refusal(error: QuotaExceeded | NoRoom) -> tuple[dict[str, str], dict[str, Any]]:
@@ -158,6 +164,18 @@ def of_refusal(error: QuotaExceeded | NoRoom) -> tuple[dict[str, str], dict[str,
     if isinstance(error, NoRoom):
         told["standby_offered"] = error.is_standby_offered
     return headers, told
+
+
+def of_flood(wait: int) -> tuple[dict[str, str], dict[str, Any]]:
+    """Give the headers of the flood shield's refusal, and what its problem document says beside the sentence."""
+    value = settings.FLOOD_SUBMITS_PER_MINUTE
+    told = {
+        "limit": "flood",
+        "value": value,
+        "used": value,
+        "fits_at": stamp(timezone.now() + timedelta(seconds=wait)),
+    }
+    return {"RateLimit": f'"flood";r=0;t={wait}'}, told
 
 
 def _policy(values: Iterable[int | None]) -> str:

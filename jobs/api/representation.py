@@ -192,7 +192,12 @@ def _progress(row: Mapping[str, Any], state: JobState) -> int:
 
 
 def _waiting(row: Mapping[str, Any], state: JobState, why: Waiting | None) -> dict[str, Any] | None:
-    found = why or waiting.explain(state=state, due_at=row["due_at"], attempt=row["attempt"])
+    found = why or waiting.explain(
+        state=state,
+        due_at=row["due_at"],
+        attempt=row["attempt"],
+        is_standby=row["tier_id"] == STANDBY,
+    )
     if found is None or state is not JobState.QUEUED:
         return None
     return _told(found)

@@ -1,7 +1,6 @@
 """Reading jobs for the API: each question is one statement, put together once and kept."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -15,6 +14,8 @@ from jobs.api import representation
 from jobs.api.filters import Filter, Shape
 from jobs.backends.backend import Video
 from jobs.ids import JobId
+from jobs.states import HOLDING, JobState
+from notifications import prepared
 
 # A page with a filter looks at so many rows at most; where it ends is where the next page begins.
 WINDOW: Final = 1_000
@@ -23,7 +24,12 @@ _JOINED: Final = {"lease__percent": "lease.percent"}
 _COLUMNS: Final = ", ".join(
     f"{_JOINED.get(name) or f'j.{name}'} as {name}" for name in representation.FIELDS
 )
+_HOLDING: Final = ", ".join(f"'{state}'" for state in sorted(HOLDING))
+# Ends the stamp of a job that waits; no other stamp has such a letter.
+_WAITS: Final = "q"
 _LATE: Final = "late.video_url as late_url, late.thumbnail_url as late_thumbnail"
+_NAMES: Final = (*representation.FIELDS, "late_url", "late_thumbnail")
+_IN_STAMP: Final = tuple(_NAMES.index(name) for name in ("version", "lease__percent", "state"))
 _FROM: Final = """
 left join lease on lease.job_id = j.id
 left join lateral (
@@ -32,24 +38,26 @@ left join lateral (
     order by late_result.id limit 1
 ) late on true
 """
+# What is asked for by id is found by id: an owner's index would be read to its end. `offset 0` holds the planner to it.
 _ONE: Final = f"""
-select {_COLUMNS}, {_LATE} from job j {_FROM} where j.id = %s and j.owner_id = %s and (j.hidden_at is null or %s)
+select {_COLUMNS}, {_LATE} from (select * from job where id = %s offset 0) j {_FROM}
+where j.owner_id = %s and (j.hidden_at is null or %s)
 """
 _MANY: Final = f"""
-select {_COLUMNS}, {_LATE} from job j {_FROM} where j.id = any(%s) and j.owner_id = %s
+select {_COLUMNS}, {_LATE} from (select * from job where id = any(%s) offset 0) j {_FROM} where j.owner_id = %s
 """
+# A page as the stamps of its jobs, in one text: what names their JSON where it is kept, and a tag where it is sent.
 _PAGE: Final = f"""
 with /*page*/
-select {_COLUMNS}, {_LATE} from job j join page on page.id = j.id {_FROM}
-order by j.created_at desc, j.id desc
+select string_agg(
+    id || ':' || version || ':' || coalesce(case when state in ({_HOLDING})
+            then (select percent from lease where lease.job_id = page.id) end, -1)
+        || case when state = 'queued' then '{_WAITS}' else '' end,
+    ',' order by created_at desc, id desc),
+    (array_agg(created_at order by created_at desc, id desc))[%(rows)s::int - 1]
+from page
 """
-# What a 304 needs: the text that the tag of the page is a digest of, made where the rows are.
-_VERSIONS: Final = """
-with /*page*/
-select md5(string_agg(j.id || ':' || j.version || ':' || coalesce(lease.percent, -1), ','
-        order by j.created_at desc, j.id desc)), coalesce(bool_or(j.state = 'queued'), false)
-from job j join page on page.id = j.id left join lease on lease.job_id = j.id
-"""
+_OF_PAGE: Final = "id, version, state, created_at"
 _EDGE: Final = """
 select created_at, id from job where /*base*/
 order by created_at desc, id desc offset %(window)s - 1 limit 1
@@ -64,20 +72,73 @@ _NEWEST: Final = "order by created_at desc, id desc"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Jobs, newest first, and where the next page begins, if there may be one."""
+    """Stamps of jobs, newest first, and where the next page begins, if there may be one."""
 
-    rows: Sequence[dict[str, Any]]
+    stamps: Sequence[str]
     next: tuple[datetime, UUID] | None
-    # As `versions` makes it.
-    digest: str
+    # What tells this page from any other: the stamps, and that of the job behind them.
+    text: str
+
+    @property
+    def any_waits(self) -> bool:
+        """Tell whether any of its jobs waits, so that what is said of them moves with the clock."""
+        return _WAITS in self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One job: its stamp, and a way to its row, which is made only when somebody wants it."""
+
+    stamp: str
+    row: Callable[[], dict[str, Any]]
 
 
 def one(job_id: UUID, *, owner_id: UUID, also_hidden: bool = False) -> dict[str, Any]:
     """Read one job of an owner. Raises Http404 for anybody else's."""
-    found = _read(_ONE, [job_id, owner_id, also_hidden])
-    if not found:
+    return find(job_id, owner_id=owner_id, also_hidden=also_hidden).row()
+
+
+def find(job_id: UUID, *, owner_id: UUID, also_hidden: bool = False) -> Found:
+    """Find one job of an owner. Raises Http404 for anybody else's."""
+    cursor = prepared.look(_ONE, [job_id, owner_id, also_hidden])
+    result = cursor.pgresult
+    if result is None or not result.ntuples:
         raise Http404
-    return found[0]
+    version, percent, state = (result.get_value(0, at) for at in _IN_STAMP)
+    return Found(
+        stamp=_stamp(job_id, version=_text(version), percent=_text(percent), state=_text(state)),
+        row=lambda: dict(zip(_NAMES, cursor.fetchall()[0], strict=True)),
+    )
+
+
+def stamp_of(row: dict[str, Any]) -> str:
+    """Give the stamp of a row."""
+    percent = row["lease__percent"]
+    return _stamp(
+        row["id"],
+        version=str(row["version"]),
+        percent="" if percent is None else str(percent),
+        state=row["state"],
+    )
+
+
+def waits(stamp: str) -> bool:
+    """Tell whether a stamp is of a job that waits."""
+    return stamp.endswith(_WAITS)
+
+
+def id_of(stamp: str) -> UUID:
+    """Give the job of a stamp."""
+    return UUID(stamp.partition(":")[0])
+
+
+def _stamp(job_id: UUID, *, version: str, percent: str, state: str) -> str:
+    """Write a stamp as the statement of a page does."""
+    return f"{job_id}:{version}:{percent or -1}{_WAITS if state == JobState.QUEUED else ''}"
+
+
+def _text(value: bytes | None) -> str:
+    return value.decode() if value else ""
 
 
 def many(job_ids: Sequence[UUID], *, owner_id: UUID) -> dict[UUID, dict[str, Any]]:
@@ -86,29 +147,16 @@ def many(job_ids: Sequence[UUID], *, owner_id: UUID) -> dict[UUID, dict[str, Any
 
 
 def page(wanted: Filter, *, owner_id: UUID) -> Page:
-    """Read a page: one row more is asked for, which tells whether another follows."""
-    found = _read(_statement(_PAGE, wanted.shape), wanted.parameters(owner_id, window=WINDOW))
-    rows, edge = found[: wanted.limit], None
+    """Read a page's stamps: one job more is asked for, which tells whether another page follows."""
+    parameters = wanted.parameters(owner_id, window=WINDOW)
+    ((text, edge_at),) = prepared.run(_statement(_PAGE, wanted.shape), parameters)
+    found = text.split(",") if text else []
+    stamps, edge = found[: wanted.limit], None
     if len(found) > wanted.limit:
-        edge = rows[-1]["created_at"], rows[-1]["id"]
+        edge = edge_at, id_of(stamps[-1])
     elif wanted.is_narrow:
         edge = _edge(wanted, owner_id=owner_id)
-    text = ",".join(
-        f"{row['id']}:{row['version']}:{-1 if row['lease__percent'] is None else row['lease__percent']}"
-        for row in found
-    )
-    digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() if found else ""
-    return Page(rows=rows, next=edge, digest=digest)
-
-
-def versions(wanted: Filter, *, owner_id: UUID) -> tuple[str, bool]:
-    """Digest a page's versions, and say whether any of its jobs waits."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _statement(_VERSIONS, wanted.shape), wanted.parameters(owner_id, window=WINDOW)
-        )
-        digest, any_waits = cursor.fetchone()
-    return digest or "", any_waits
+    return Page(stamps=stamps, next=edge, text=text or "")
 
 
 def ids(wanted: Filter, *, owner_id: UUID, most: int) -> list[JobId]:
@@ -144,16 +192,16 @@ def _edge(wanted: Filter, *, owner_id: UUID) -> tuple[datetime, UUID] | None:
 def _statement(frame: str, shape: Shape) -> str:
     narrow = _narrow(shape)
     if not narrow and not shape.has_batch:
-        page = f"page as (select id from job where {_base(shape)} {_NEWEST} limit %(rows)s)"
+        page = f"page as (select {_OF_PAGE} from job where {_base(shape)} {_NEWEST} limit %(rows)s)"
         return frame.replace("/*page*/", page)
     # Of a batch all rows, found by its index; else as many as a page may look at.
     bound = "" if shape.has_batch else f"{_NEWEST} limit %(window)s"
     return frame.replace(
         "/*page*/",
         f"""looked as materialized (
-            select id, created_at, state, model, prompt from job where {_base(shape)} {bound}
+            select {_OF_PAGE}, model, prompt from job where {_base(shape)} {bound}
         ), page as (
-            select id from looked {f"where {narrow}" if narrow else ""} {_NEWEST} limit %(rows)s
+            select {_OF_PAGE} from looked {f"where {narrow}" if narrow else ""} {_NEWEST} limit %(rows)s
         )""",
     )
 
@@ -183,10 +231,7 @@ def _narrow(shape: Shape) -> str:
 
 
 def _read(statement: str, parameters: Any) -> list[dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        names = [column.name for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [dict(zip(_NAMES, row, strict=True)) for row in prepared.run(statement, parameters)]
 
 
 def late_of(row: dict[str, Any]) -> Video | None:

@@ -1,11 +1,14 @@
-"""Jobs as the API shows them: their rows, with why they wait where they do."""
+"""Jobs as the API shows them: their rows, with why they wait where they do, and as JSON that is kept."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from jobs import outlooks
-from jobs.api import representation, rows
+import orjson
+
+from jobs import json_bytes, outlooks
+from jobs.api import kept, representation, rows
+from jobs.api.kept import Text
 
 
 def one(row: dict[str, Any], *, owner_id: UUID) -> dict[str, Any]:
@@ -21,3 +24,44 @@ def each(found: Iterable[dict[str, Any]], *, owner_id: UUID) -> list[dict[str, A
     return [
         representation.of(row, late=rows.late_of(row), why=whys.get(row["id"])) for row in known
     ]
+
+
+def text(found: rows.Found, *, owner_id: UUID) -> Text:
+    """Give one job of an owner as JSON, with its tag; of one that waits, as it was told within the last second."""
+    if not rows.waits(found.stamp):
+        return kept.find(found.stamp) or text_of(found.row(), owner_id=owner_id)
+    said = kept.of_moment(outlooks.read_at())
+    known = said.get(found.stamp)
+    if known is None:
+        known = said[found.stamp] = text_of(found.row(), owner_id=owner_id)
+    return known
+
+
+def text_of(row: dict[str, Any], *, owner_id: UUID) -> Text:
+    """Give a row of an owner as JSON, with its tag."""
+    return _text(row, one(row, owner_id=owner_id))
+
+
+def page(stamps: Sequence[str], *, owner_id: UUID) -> list[dict[str, Any]]:
+    """Show the jobs of a page, as they are now."""
+    ids = [rows.id_of(stamp) for stamp in stamps]
+    found = rows.many(ids, owner_id=owner_id)
+    return each([found[job_id] for job_id in ids if job_id in found], owner_id=owner_id)
+
+
+def texts(stamps: Sequence[str], *, owner_id: UUID) -> list[orjson.Fragment]:
+    """Give the jobs of a page as JSON: what is not kept is read, as it is now."""
+    known = {stamp: text.json for stamp, text in kept.find_each(stamps).items()}
+    if missing := [stamp for stamp in stamps if stamp not in known]:
+        found = rows.many([rows.id_of(stamp) for stamp in missing], owner_id=owner_id)
+        # By the stamp of the page: a job that moved meanwhile is shown as it is now.
+        read = {stamp: found[job_id] for stamp in missing if (job_id := rows.id_of(stamp)) in found}
+        shown = each(read.values(), owner_id=owner_id)
+        for (stamp, row), job in zip(read.items(), shown, strict=True):
+            known[stamp] = _text(row, job).json
+    return [orjson.Fragment(known[stamp]) for stamp in stamps if stamp in known]
+
+
+def _text(row: dict[str, Any], job: dict[str, Any]) -> Text:
+    stamp, json = rows.stamp_of(row), json_bytes.dump(job)
+    return kept.of(json) if rows.waits(stamp) else kept.keep(stamp, json)

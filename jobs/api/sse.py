@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from django.http import Http404
+
 from jobs.api import feeds, rows, shown
 from jobs.states import TERMINAL, JobState
 from notifications import feed
@@ -55,17 +57,23 @@ class Stream:
                     return
                 if self._waiter.is_refused:
                     await self._write("refused", {"code": "not_authenticated"})
+                if self._waiter.is_refused or self._waiter.is_dismissed:
                     break
-                if has_missed:
-                    await self._catch_up()
-                elif not messages:
-                    await self._put_text(": still here\n\n")
-                for message in messages:
-                    await self._pass_on(message)
+                await self._pass_all_on(messages, has_missed=has_missed)
             await self._put({"type": "http.response.body", "body": b""})
         except TimeoutError:
             # It does not read; it may come back with the last number it has.
             return
+
+    async def _pass_all_on(
+        self, messages: Iterable[Mapping[str, Any]], *, has_missed: bool
+    ) -> None:
+        if has_missed:
+            await self._catch_up()
+        elif not messages:
+            await self._put_text(": still here\n\n")
+        for message in messages:
+            await self._pass_on(message)
 
     async def _begin(self) -> None:
         head = await in_thread(feed.head)(self._owner_id)
@@ -116,7 +124,12 @@ class Stream:
                 await self._show_job()
 
     async def _show_job(self) -> None:
-        row = await in_thread(rows.one)(self._job_id, owner_id=self._owner_id)
+        try:
+            row = await in_thread(rows.one)(self._job_id, owner_id=self._owner_id)
+        except Http404:
+            # Deleted by its owner: nothing follows.
+            self._is_over = True
+            return
         await self._write("job", await in_thread(shown.one)(row, owner_id=self._owner_id))
         if JobState(row["state"]) in TERMINAL:
             self._is_over = True

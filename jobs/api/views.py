@@ -1,21 +1,33 @@
 """The native API: jobs. Views translate, make one call, translate back."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponse, HttpResponseBase
 from rest_framework import status
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs import bodies, callers, claims, quotes, requests, submission, transitions
-from jobs.api import contract, filters, rate_limits, representation, rows, shown, timeline
+from jobs import bodies, callers, claims, json_bytes, quotes, requests, submission, transitions
+from jobs.api import (
+    contract,
+    filters,
+    kept,
+    rate_limits,
+    representation,
+    rows,
+    shown,
+    tags,
+    timeline,
+)
 from jobs.api.base import (
     View,
     body_of,
     is_known,
+    no_body,
     no_query,
     owner_of,
     tag_of,
@@ -23,11 +35,11 @@ from jobs.api.base import (
     unchanged,
 )
 from jobs.bodies import StrictFormParser, StrictJSONParser
+from jobs.entrance import Origin
 from jobs.idempotency import Claim
 from jobs.ids import JobId
 from jobs.requests import InvalidFields
 from jobs.shield import submit_wait
-from jobs.states import JobState
 
 
 class Jobs(View):
@@ -36,15 +48,19 @@ class Jobs(View):
     parser_classes = (StrictJSONParser, StrictFormParser)
 
     @contract.submit
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Submit a request; 202 with the job. `Idempotency-Key` makes it safe to repeat.
 
         A form may carry an image in `input_reference`.
         """
         check_flood(request)
         wanted = requests.read(bodies.fields(request))
+        caller = callers.of(request)
         accepted = submission.submit(
-            wanted, owner_id=owner_of(request), claim=claims.of(request, wanted)
+            wanted,
+            owner_id=caller.owner_id,
+            claim=claims.of(request, wanted),
+            origin=Origin(sent_by=caller.sender),
         )
         return accepted_answer(request, accepted)
 
@@ -54,22 +70,17 @@ class Jobs(View):
         wanted = filters.read(request.query_params, zone=callers.of(request).zone)
         owner_id = owner_of(request)
         question = (wanted.zone.key, wanted.day, request.query_params.urlencode())
-        if '"v' in request.headers.get("If-None-Match", ""):
-            digest, any_waits = rows.versions(wanted, owner_id=owner_id)
-            tag = _version_tag(question, digest)
-            if not any_waits and is_known(request, tag):
-                return unchanged(tag)
         page = rows.page(wanted, owner_id=owner_id)
+        versions = tag_of(question, page.text)
+        sent = request.headers.get("If-None-Match", "")
+        if known := tags.known(sent, versions, any_waits=page.any_waits):
+            return unchanged(known)
         body = {
             "day": wanted.day.isoformat() if wanted.day else None,
             "time_zone": wanted.zone.key,
             **shown_page(page, wanted, request),
         }
-        # What is said of waiting jobs changes without their versions.
-        waits = any(row["state"] == JobState.QUEUED for row in page.rows)
-        tag = f'"w{tag_of(body)[1:]}' if waits else _version_tag(question, page.digest)
-        if is_known(request, tag):
-            return unchanged(tag)
+        tag = tags.make(versions, any_waits=page.any_waits)
         link = {"Link": f'<{body["next"]}>; rel="next"'} if body["next"] else {}
         return tagged(body, tag=tag, headers=link)
 
@@ -84,11 +95,15 @@ class OneJob(View):
         named = request.query_params.get("fields")
         fields = filters.fields_of(named) if named else None
         owner_id = owner_of(request)
-        job = shown.one(rows.one(job_id, owner_id=owner_id), owner_id=owner_id)
-        tag = job_tag(job, fields)
-        if is_known(request, tag):
-            return unchanged(tag)
-        return tagged(filters.only(job, fields), tag=tag)
+        found = rows.find(job_id, owner_id=owner_id)
+        if fields:
+            part = filters.only(shown.one(found.row(), owner_id=owner_id), fields)
+            text = kept.of(json_bytes.dump(part))
+        else:
+            text = shown.text(found, owner_id=owner_id)
+        if is_known(request, text.tag):
+            return unchanged(text.tag)
+        return tagged(text.json, tag=text.tag)
 
 
 class Cancellation(View):
@@ -109,18 +124,21 @@ class Retry(View):
     """POST /api/v1/jobs/{job_id}/retry."""
 
     @contract.retry
-    def post(self, request: Request, job_id: UUID) -> Response:
+    def post(self, request: Request, job_id: UUID) -> HttpResponse:
         """Submit an ended job's request again; 202 with the new job, the same one however often."""
         check_flood(request)
         rows.one(job_id, owner_id=owner_of(request))
-        return accepted_answer(request, submission.retry(job_id, owner_id=owner_of(request)))
+        no_body(request)
+        caller = callers.of(request)
+        accepted = submission.retry(job_id, owner_id=caller.owner_id, sent_by=caller.sender)
+        return accepted_answer(request, accepted)
 
 
 class Variations(View):
     """POST /api/v1/jobs/{job_id}/variations."""
 
     @contract.vary
-    def post(self, request: Request, job_id: UUID) -> Response:
+    def post(self, request: Request, job_id: UUID) -> HttpResponse:
         """Submit a job's request again with another seed; 202 with the new job."""
         check_flood(request)
         rows.one(job_id, owner_id=owner_of(request))
@@ -131,6 +149,7 @@ class Variations(View):
             owner_id=owner_of(request),
             seed=seed,
             claim=Claim.by_key(claims.key_of(request)),
+            sent_by=callers.of(request).sender,
         )
         return accepted_answer(request, accepted)
 
@@ -162,18 +181,25 @@ def check_flood(request: Request) -> None:
         raise Throttled(wait)
 
 
-def accepted_answer(request: Request, accepted: submission.Accepted) -> Response:
+def accepted_answer(request: Request, accepted: submission.Accepted) -> HttpResponse:
     """Answer a submission: 202, where the job is, what room is left."""
     owner_id = owner_of(request)
-    # Also of a job that was deleted since: a repeated key is answered as it was.
-    row = rows.one(accepted.job_id, owner_id=owner_id, also_hidden=True)
+    row = accepted.row
+    if row is None:
+        # Also of a job that was deleted since: a repeated key is answered as it was.
+        row = rows.one(accepted.job_id, owner_id=owner_id, also_hidden=True)
     headers = {"Location": f"/api/v1/jobs/{accepted.job_id}"}
     if accepted.is_replay:
         headers["Idempotent-Replayed"] = "true"
-    if left := rate_limits.room(owner_id):
+        left = rate_limits.room(owner_id)
+    else:
+        left = rate_limits.room_of(accepted.places_left)
+    if left:
         headers["RateLimit"] = left
-    return Response(
-        representation.as_submitted(row), status=status.HTTP_202_ACCEPTED, headers=headers
+    return json_bytes.answer(
+        json_bytes.dump(representation.as_submitted(row)),
+        status=status.HTTP_202_ACCEPTED,
+        headers=headers,
     )
 
 
@@ -183,26 +209,13 @@ def shown_page(page: rows.Page, wanted: filters.Filter, request: Request) -> dic
     if page.next:
         query = {**request.query_params.dict(), "cursor": filters.cursor_text(*page.next)}
         following = f"{request.path}?{urlencode(query)}"
-    return {
-        "jobs": [
-            filters.only(job, wanted.fields)
-            for job in shown.each(page.rows, owner_id=owner_of(request))
-        ],
-        "next": following,
-    }
-
-
-def job_tag(job: dict[str, Any], fields: tuple[str, ...] | None = None) -> str:
-    """Make a job's tag: its version, and what changes without it."""
-    return tag_of(
-        job["id"],
-        job["version"],
-        job["progress"],
-        job["waiting"],
-        job["credits"],
-        job["late_result"],
-        fields,
+    owner_id = owner_of(request)
+    jobs: Sequence[object] = (
+        [filters.only(job, wanted.fields) for job in shown.page(page.stamps, owner_id=owner_id)]
+        if wanted.fields
+        else shown.texts(page.stamps, owner_id=owner_id)
     )
+    return {"jobs": jobs, "next": following}
 
 
 def fee_of(fee: object) -> int | None:
@@ -212,7 +225,3 @@ def fee_of(fee: object) -> int | None:
     if not isinstance(fee, int) or isinstance(fee, bool) or fee < 0:
         raise InvalidFields({"max_fee": "Send a whole number of credits, 0 or more."})
     return fee
-
-
-def _version_tag(question: tuple[object, ...], digest: str) -> str:
-    return f'"v{tag_of(question, digest)[1:]}'

@@ -10,10 +10,14 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
+from jobs.backends.sheets import sheet_of
+
 # Where in a clip its still is taken.
 STILL_AT: Final = 0.4
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
+# The longer side of a still, pixels: a page may show dozens of them.
+_STILL_SIDE: Final = 480
 
 
 class Sheet:
@@ -42,11 +46,6 @@ class Sheet:
         """Write the sheet as WebP."""
         if self._image is not None:
             self._image.save(path, "WEBP", quality=80)
-
-
-def sheet_of(still: Path) -> Path:
-    """Say where the sheet of a clip is, beside its still."""
-    return still.with_name(f"{still.stem}-sheet.webp")
 
 
 class ClipFiles:
@@ -89,9 +88,11 @@ class ClipFiles:
         sheet.save(self.sheet)
 
     def save_still(self, image: Image.Image) -> None:
-        """Write the still in the format that its name tells."""
+        """Write the still, as large as pages draw it, in the format that its name tells."""
         kind = "WEBP" if self._ends[1].suffix.lower() == ".webp" else "JPEG"
-        image.save(self.still, kind, quality=82)
+        small = image.copy()
+        small.thumbnail((_STILL_SIDE, _STILL_SIDE))
+        small.save(self.still, kind, quality=70)
 
 
 class ClipWriter:

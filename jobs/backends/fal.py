@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from jobs.backends import hosted
+from jobs.backends import hosted, http
 from jobs.backends.backend import (
     BackendError,
     Cancellation,
@@ -104,9 +104,9 @@ class FalBackend:
             "status" not in found
             or found.get("request_id", order.backend_job_id) != order.backend_job_id
         ):
-            if reply.status == _NOT_FOUND:
-                return Gone()
-            raise hosted.unusable(reply)
+            if reply.status != _NOT_FOUND:
+                raise hosted.unusable(reply)
+            return _lost(order)
         match found["status"]:
             case "IN_QUEUE":
                 return StillWaiting()
@@ -127,7 +127,7 @@ class FalBackend:
         reply = _ask(order, "PUT", "cancel_url")
         match reply.status:
             case 404:
-                return Cancellation.UNKNOWN
+                return hosted.unknown(self.look(order))
             case 400:
                 return Cancellation.ENDED
             case 409:
@@ -138,6 +138,7 @@ class FalBackend:
         found = after.json() or {}
         if after.status == _NOT_FOUND:
             # It left the queue before anything began.
+            _lost(order)
             return Cancellation.STOPPED
         if found.get("status") == "COMPLETED":
             is_stopped = bool(found.get("error") or found.get("error_type"))
@@ -209,9 +210,19 @@ def _ask(order: Order, method: str, name: str) -> Reply:
     return hosted.ask(site, method, _address(order, name), headers=_headers(site))
 
 
+def _lost(order: Order) -> Gone:
+    """Believe that a request is not there when the address of its answer denies it too. Raises BackendError."""
+    if _ask(order, "GET", "response_url").status == _NOT_FOUND:
+        return Gone()
+    raise http.unavailable("It does not know the request, and answers for it.")
+
+
 def _response(order: Order) -> Sighting:
     """Get the output of a completed request, or the body of its failure."""
     reply = _ask(order, "GET", "response_url")
+    if reply.status == _NOT_FOUND:
+        # It is there, says its status: one that does not know it is asked again.
+        reply = _ask(order, "GET", "response_url")
     found = reply.json()
     code = reply.headers.get("x-fal-error-type", "")
     if reply.is_ok and found is not None:

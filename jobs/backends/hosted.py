@@ -12,13 +12,16 @@ from urllib.parse import urlsplit
 from jobs.backends import http, results
 from jobs.backends.backend import (
     BackendError,
+    Cancellation,
     Content,
     Failed,
     Finished,
+    Gone,
     Hint,
     KeyRefused,
     Order,
     Picture,
+    Sighting,
     Site,
     Unanswered,
     Video,
@@ -125,6 +128,17 @@ def ask(site: Site, method: str, path: str, *, headers: Mapping[str, str]) -> Re
 def unusable(reply: Reply) -> BackendError:
     """Make the failure of an answer that tells nothing."""
     return http.unavailable(reply.excerpt())
+
+
+def unknown(found: Sighting) -> Cancellation:
+    """Say what a cancel did whose server does not know the job, by what it shows. Raises BackendError."""
+    match found:
+        case Gone():
+            return Cancellation.UNKNOWN
+        case Finished() | Failed():
+            return Cancellation.ENDED
+        case _:
+            raise http.unavailable("It does not know the job that it is to stop, and shows it.")
 
 
 def said(reply: Reply) -> str:

@@ -1,6 +1,7 @@
 """Bounded HTTP towards backends: every wait ends, every answer has a size, nothing is believed unread."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +14,7 @@ import httpx
 
 from jobs.backends.backend import BackendError, Picture, Site
 from jobs.failures import FailureKind
+from notifications import traces
 from notifications.deadline import Network, within
 
 # Seconds to connect, and for a whole call.
@@ -20,6 +22,8 @@ _CONNECT_SECONDS: Final = 3.0
 _CALL_SECONDS: Final = 10.0
 # What servers say of jobs is small; more is an attack or a mistake.
 _LARGEST_BODY: Final = 2 * 2**20
+# Encodings of one byte a letter that differ in few places.
+_ONE_BYTE: Final = frozenset({"iso-8859-1", "latin-1", "latin1", "windows-1252"})
 # What of an answer may be shown to operators.
 _EXCERPT: Final = 300
 # Nothing of the request can have arrived; the last four are addresses and keys that cannot be sent.
@@ -73,6 +77,11 @@ class Reply:
         """Tell 2xx from the rest."""
         return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110
 
+    @property
+    def is_redirect(self) -> bool:
+        """Tell whether it sends elsewhere."""
+        return 300 <= self.status < 400 and "location" in self.headers  # noqa: PLR2004 - RFC 9110
+
     def json(self) -> dict[str, Any] | None:
         """Give the JSON object that the body is; None when it is something else, whatever it is called."""
         found = self.any_json()
@@ -82,6 +91,18 @@ class Reply:
         """Give whatever JSON the body is; None when it is none."""
         try:
             return json.loads(self.body)
+        except UnicodeDecodeError:
+            return self._json_of_one_byte_letters()
+        except (ValueError, RecursionError):
+            return None
+
+    def _json_of_one_byte_letters(self) -> Any:
+        """Read what says that it is not Unicode, which JSON should be; only where any bytes are a text."""
+        declared = re.search(r"charset=\"?([\w-]+)", self.headers.get("content-type", ""))
+        if not declared or declared[1].lower() not in _ONE_BYTE:
+            return None
+        try:
+            return json.loads(self.body.decode("latin-1"))
         except (ValueError, RecursionError):
             return None
 
@@ -123,6 +144,7 @@ def call(
         gate()
     try:
         with (
+            traces.part(f"backend {method}", options["headers"], pool=site.pool),
             within(seconds),
             _client(keeps=method != "POST").stream(method, url, **options) as answer,
         ):
@@ -138,6 +160,22 @@ def call(
         raise NoAnswer(f"{type(error).__name__}: {error}", was_sent=True) from error
 
 
+def beginning(
+    site: Site, url: str, *, headers: Mapping[str, str], most: int, seconds: float
+) -> Reply:
+    """Read at most the first bytes of a file, past the gate, and let go of the rest. Raises NoAnswer."""
+    try:
+        with within(seconds), _client(keeps=True).stream("GET", url, headers=headers) as answer:
+            body = _read(answer, most=most)
+            return Reply(
+                status=answer.status_code, headers=answer.headers, body=body, hidden=site.key
+            )
+    except httpx.HTTPError as error:
+        raise NoAnswer(f"{type(error).__name__}: {error}", was_sent=True) from error
+    except _NOT_SENT as error:
+        raise NoAnswer(f"{type(error).__name__}: {error}", was_sent=False) from error
+
+
 def unavailable(reason: str) -> BackendError:
     """Make the failure of a server that gave no usable answer."""
     return BackendError(
@@ -145,12 +183,15 @@ def unavailable(reason: str) -> BackendError:
     )
 
 
-def _read(answer: httpx.Response) -> bytes:
+def _read(answer: httpx.Response, *, most: int | None = None) -> bytes:
+    """Read a whole body, or its first `most` bytes. Raises NoAnswer."""
     read = bytearray()
     if answer.headers.get("content-encoding", "identity") != "identity":
         raise NoAnswer("The answer is compressed, which was not asked for.", was_sent=True)
     for piece in answer.iter_raw():
         read += piece
+        if most is not None and len(read) >= most:
+            return bytes(read[:most])
         if len(read) > _LARGEST_BODY:
             raise TooLarge(f"The answer is larger than {_LARGEST_BODY:,} bytes.", was_sent=True)
     return bytes(read)

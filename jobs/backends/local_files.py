@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 
 from jobs.backends.backend import Finished, Gone, Order, Sighting, Video
-from jobs.backends.clips import sheet_of
+from jobs.backends.sheets import sheet_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,29 +1,28 @@
 """Which driver speaks to a pool's backend."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import cast
+from typing import Final, cast
+
+from django.utils.module_loading import import_string
 
 from jobs.backends.backend import AsynchronousBackend, Backend, SynchronousBackend, is_asynchronous
-from jobs.backends.diffusers.driver import DiffusersBackend
-from jobs.backends.fal import FalBackend
-from jobs.backends.openai_videos.driver import OpenAIVideosBackend
-from jobs.backends.preview.driver import PreviewBackend
-from jobs.backends.replicate import ReplicateBackend
 
-_DRIVERS: Mapping[str, Callable[[], Backend]] = {
-    "diffusers": DiffusersBackend,
-    "fal": FalBackend,
-    "openai_videos": OpenAIVideosBackend,
-    "preview": PreviewBackend,
-    "replicate": ReplicateBackend,
+# Imported when first asked for: a process that renders nothing needs neither codecs nor tensors.
+_DRIVERS: Final[Mapping[str, str]] = {
+    "diffusers": "jobs.backends.diffusers.driver.DiffusersBackend",
+    "fal": "jobs.backends.fal.FalBackend",
+    "openai_videos": "jobs.backends.openai_videos.driver.OpenAIVideosBackend",
+    "preview": "jobs.backends.preview.driver.PreviewBackend",
+    "replicate": "jobs.backends.replicate.ReplicateBackend",
 }
 
 
 @cache
 def backend(driver: str) -> Backend:
     """Give the driver of this name, one for the whole process."""
-    return _DRIVERS[driver]()
+    made: Backend = import_string(_DRIVERS[driver])()
+    return made
 
 
 def synchronous(driver: str) -> SynchronousBackend:

@@ -7,13 +7,13 @@ the list of predictions.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from jobs.backends import hosted, http, replicate_files, standard_webhooks
+from jobs.backends import hosted, http, replicate_files, replicate_list, standard_webhooks
 from jobs.backends.backend import (
     BackendError,
     Cancellation,
@@ -34,19 +34,13 @@ from jobs.backends.backend import (
 from jobs.backends.capabilities import Capabilities, Offer
 from jobs.backends.http import Reply
 from jobs.backends.remembered import Remembered
+from jobs.backends.replicate_list import PATH, SKEW, identifier, moment
 from jobs.failures import FailureKind
 
 # Where Replicate keeps files; a pool may name more.
 RESULT_HOSTS: Final = ("replicate.delivery", "*.replicate.delivery")
 # Files of predictions that the API made are removed after so long.
 _KEPT: Final = timedelta(hours=1)
-_YEARS: Final = range(1970, 3000)
-# Their clock against ours, and the time until the create reached them.
-_SKEW: Final = timedelta(minutes=2)
-# Pages of a hundred that a search reads at most.
-_PAGES: Final = 20
-_PREDICTIONS: Final = "/v1/predictions"
-_ID: Final = re.compile(r"[\w-]{1,100}", re.ASCII)
 _VERSION: Final = re.compile(r"(?:[\w./-]+:)?([0-9a-f]{64})", re.ASCII)
 _NAME: Final = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _PROGRESS: Final = re.compile(r"(?:^|\s)(\d{1,3})%\|")
@@ -91,7 +85,7 @@ class ReplicateBackend:
     def submit(self, order: Order) -> Submitted:
         """Create a prediction. Without `Prefer` the answer does not wait for it."""
         path, body = _create(order)
-        image = replicate_files.image_input(order, headers=_headers(order.site))
+        image = replicate_files.image_input(order, headers=replicate_list.headers(order.site))
         try:
             reply = _send(order, path, body, _input(order) | image)
         except BackendError as error:
@@ -100,7 +94,7 @@ class ReplicateBackend:
             if error.kind is not FailureKind.INVALID_REQUEST or not is_tag:
                 raise
             reply = _send(order, path, body, hosted.wish(order, seed=None) | image)
-        found = _id(reply.json() or {})
+        found = identifier(reply.json() or {})
         if not found:
             raise Unanswered(reply.excerpt())
         return Submitted(backend_job_id=found)
@@ -113,12 +107,12 @@ class ReplicateBackend:
         if order.submitted_at is None:
             return ()
         alike = []
-        for one in _since(order.site, order.submitted_at - _SKEW):
+        for one in replicate_list.since(order.site, order.submitted_at - SKEW):
             webhook = one.get("webhook")
             if order.callback_url and webhook == order.callback_url:
-                return (Submitted(backend_job_id=_id(one)),)
+                return (Submitted(backend_job_id=identifier(one)),)
             if not webhook and _is_alike(one, order):
-                alike.append(_id(one))
+                alike.append(identifier(one))
         if len(alike) > 1:
             raise BackendError(
                 FailureKind.BACKEND_ERROR,
@@ -128,15 +122,14 @@ class ReplicateBackend:
         return tuple(Submitted(backend_job_id=one) for one in alike)
 
     def look(self, order: Order) -> Sighting:
-        """Get the prediction."""
-        reply = hosted.ask(order.site, "GET", _path(order), headers=_headers(order.site))
-        found = reply.json() or {}
-        # Whatever the status of the answer is, a prediction in it counts.
-        if _id(found) == order.backend_job_id and isinstance(found.get("status"), str):
-            return _sighting(found, order.site)
-        if reply.status == 404:  # noqa: PLR2004 - RFC 9110
+        """Get the prediction. That there is none is believed when its list and a second answer say so too."""
+        found = _shown(order)
+        if found is None and replicate_list.is_listed(order):
+            raise http.unavailable("It does not know the prediction, and lists it.")
+        found = found or _shown(order)
+        if found is None:
             return Gone()
-        raise hosted.unusable(reply)
+        return _sighting(found, order.site)
 
     def look_at_many(self, orders: Sequence[Order], *, pages: int = 1) -> Mapping[str, Sighting]:
         """Read the list, the newest first, a hundred to a page, until all are seen."""
@@ -145,15 +138,15 @@ class ReplicateBackend:
             return told
         site = orders[0].site
         left = {order.backend_job_id for order in orders}
-        path = _PREDICTIONS
+        path = PATH
         for _ in range(pages):
-            found, path = _page(site, path)
+            found, path = replicate_list.page(site, path)
             told |= {
-                _id(one): _sighting(one, site)
+                identifier(one): _sighting(one, site)
                 for one in found
-                if _id(one) in left and one.get("status") in _WORDS and _tells(one)
+                if identifier(one) in left and one.get("status") in _WORDS and _tells(one)
             }
-            left -= {_id(one) for one in found}
+            left -= {identifier(one) for one in found}
             if not left or not path:
                 break
         return told
@@ -161,14 +154,14 @@ class ReplicateBackend:
     def cancel(self, order: Order) -> Cancellation:
         """Cancel the prediction. An ended one is answered as it is."""
         path = f"{_path(order)}/cancel"
-        reply = hosted.ask(order.site, "POST", path, headers=_headers(order.site))
+        reply = hosted.ask(order.site, "POST", path, headers=replicate_list.headers(order.site))
         found = reply.json() or {}
         match reply.status:
             case 404:
-                return Cancellation.UNKNOWN
+                return hosted.unknown(self.look(order))
             case 409:
                 return Cancellation.GOES_ON
-        if not reply.is_ok or _id(found) != order.backend_job_id:
+        if not reply.is_ok or identifier(found) != order.backend_job_id:
             raise hosted.unusable(reply)
         if found.get("status") in _STOPPED:
             return Cancellation.STOPPED
@@ -181,11 +174,11 @@ class ReplicateBackend:
     def hint(self, site: Site, headers: Mapping[str, str], body: bytes, *, now: float) -> Hint:
         """Verify with the pool's secret, or with the account's. Raises Forged."""
         message_id = standard_webhooks.verify(self._secret(site, now), headers, body, now=now)
-        return hosted.hint(message_id, body, _id)
+        return hosted.hint(message_id, body, identifier)
 
     def health(self, site: Site) -> Health:
         """Ask whose key it is."""
-        reply = hosted.ask(site, "GET", "/v1/account", headers=_headers(site))
+        reply = hosted.ask(site, "GET", "/v1/account", headers=replicate_list.headers(site))
         if not reply.is_ok or reply.json() is None:
             raise hosted.unusable(reply)
         return Health()
@@ -200,9 +193,9 @@ class ReplicateBackend:
 def _create(order: Order) -> tuple[str, dict[str, Any]]:
     model, profile = order.model, order.site.profile
     if version := _VERSION.fullmatch(model):
-        return _PREDICTIONS, {"version": version[1]}
+        return PATH, {"version": version[1]}
     if profile == "predictions":
-        return _PREDICTIONS, {"version": model}
+        return PATH, {"version": model}
     if profile not in {"", "models", "deployments"} or not _NAME.fullmatch(model):
         kind = FailureKind.BACKEND_ERROR
         detail = f"The profile {profile!r} cannot address the model {model!r}."
@@ -214,7 +207,7 @@ def _send(order: Order, path: str, body: Mapping[str, Any], wish: Mapping[str, A
     told: dict[str, Any] = {**body, "input": wish}
     if order.callback_url:
         told |= {"webhook": order.callback_url, "webhook_events_filter": ["completed"]}
-    return hosted.create(order.site, path, headers=_headers(order.site), body=told)
+    return hosted.create(order.site, path, headers=replicate_list.headers(order.site), body=told)
 
 
 def _input(order: Order) -> dict[str, Any]:
@@ -229,56 +222,31 @@ def _names_seed(error: BackendError, site: Site) -> bool:
     return bool(name) and name in error.message
 
 
-def _headers(site: Site) -> dict[str, str]:
-    return {"Authorization": f"Bearer {site.key}"} if site.key else {}
-
-
 def _path(order: Order) -> str:
-    return f"{_PREDICTIONS}/{quote(order.backend_job_id, safe='')}"
+    return f"{PATH}/{quote(order.backend_job_id, safe='')}"
 
 
-def _id(prediction: Mapping[str, Any]) -> str:
-    found = prediction.get("id")
-    return found if isinstance(found, str) and _ID.fullmatch(found) else ""
-
-
-def _page(site: Site, path: str) -> tuple[list[dict[str, Any]], str]:
-    """Give the predictions of a page, and the address of the next or an empty text."""
-    reply = hosted.ask(site, "GET", path, headers=_headers(site))
+def _shown(order: Order) -> dict[str, Any] | None:
+    """Give the prediction; None where the server says that there is none. Raises BackendError."""
+    reply = hosted.ask(order.site, "GET", _path(order), headers=replicate_list.headers(order.site))
     found = reply.json() or {}
-    listed, following = found.get("results"), found.get("next")
-    if not reply.is_ok or not isinstance(listed, list):
-        raise hosted.unusable(reply)
-    if following and not (isinstance(following, str) and hosted.is_on_site(following, site)):
-        # Our key goes nowhere else.
-        raise http.unavailable("The next page of predictions is not on the server itself.")
-    return [one for one in listed if isinstance(one, dict) and _id(one)], following or ""
-
-
-def _since(site: Site, earliest: datetime) -> Iterator[dict[str, Any]]:
-    """Give the predictions since then. Raises BackendError unless all of them could be read."""
-    path = _PREDICTIONS
-    for _ in range(_PAGES):
-        listed, path = _page(site, path)
-        for one in listed:
-            created_at = _moment(one.get("created_at"))
-            if created_at is not None and created_at < earliest:
-                return
-            yield one
-        if not path:
-            return
-    raise http.unavailable(f"Not found among the newest {_PAGES} pages of predictions.")
+    # Whatever the status of the answer is, a prediction in it counts.
+    if identifier(found) == order.backend_job_id and isinstance(found.get("status"), str):
+        return found
+    if reply.status == 404:  # noqa: PLR2004 - RFC 9110
+        return None
+    raise hosted.unusable(reply)
 
 
 def _is_alike(prediction: Mapping[str, Any], order: Order) -> bool:
-    created_at, found = _moment(prediction.get("created_at")), prediction.get("input")
+    created_at, found = moment(prediction.get("created_at")), prediction.get("input")
     if order.submitted_at is None or created_at is None or not isinstance(found, dict):
         return False
     wanted = _input(order)
     if order.seed is None and hosted.seed_field(order.site) not in found:
         wanted = hosted.wish(order, seed=None)
     is_same = all(found.get(name) == value for name, value in wanted.items())
-    return is_same and abs(created_at - order.submitted_at) <= _SKEW
+    return is_same and abs(created_at - order.submitted_at) <= SKEW
 
 
 def _tells(prediction: Mapping[str, Any]) -> bool:
@@ -302,7 +270,7 @@ def _sighting(prediction: Mapping[str, Any], site: Site) -> Sighting:
 
 
 def _finished(prediction: Mapping[str, Any], site: Site) -> Finished | Failed:
-    completed_at = _moment(prediction.get("completed_at"))
+    completed_at = moment(prediction.get("completed_at"))
     return hosted.finished(
         prediction.get("output"),
         replace(site, result_hosts=(*site.result_hosts, *RESULT_HOSTS)),
@@ -320,17 +288,10 @@ def _percent(logs: object) -> int | None:
     return None
 
 
-def _moment(text: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    # Beyond these years a time zone or an hour more is no date at all.
-    return found if found and found.tzinfo and found.year in _YEARS else None
-
-
 def _account_secret(site: Site) -> str:
-    reply = hosted.ask(site, "GET", "/v1/webhooks/default/secret", headers=_headers(site))
+    reply = hosted.ask(
+        site, "GET", "/v1/webhooks/default/secret", headers=replicate_list.headers(site)
+    )
     found = (reply.json() or {}).get("key")
     if not reply.is_ok or not isinstance(found, str) or not found:
         # The body may be the secret itself.

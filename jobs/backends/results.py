@@ -19,18 +19,24 @@ def allowed(url: str, site: Site) -> bool:
     """Tell whether a result may be at this address: the server's own, or a host of `site.result_hosts`.
 
     A host of the list may be reached at the usual ports, or at the port that the list names.
-    Redirects are followed by nobody, so what is allowed is what is fetched.
+    A redirect is followed only by whoever streams a server's content, and only to what is allowed here.
     """
+    place = _place_of(url)
+    if place is None:
+        return False
+    return is_own(url, site) or any(_matches(entry, *place) for entry in site.result_hosts)
+
+
+def is_own(url: str, site: Site) -> bool:
+    """Tell whether an address is the server's own: the only place where our key may go."""
+    place, own = _place_of(url), _split(site.url)
+    return place is not None and own is not None and place == _place(own)
+
+
+def _place_of(url: str) -> tuple[str, int] | None:
     found = _split(url) if len(url) <= _LONGEST and _PLAIN.fullmatch(url) else None
-    if found is None:
-        return False
-    place = _place(found)
-    if not place[0]:
-        return False
-    own = _split(site.url)
-    if own is not None and place == _place(own):
-        return True
-    return any(_matches(entry, *place) for entry in site.result_hosts)
+    place = None if found is None else _place(found)
+    return place if place and place[0] else None
 
 
 def _split(url: str) -> SplitResult | None:

@@ -3,7 +3,7 @@
 from jobs.models.account import Account
 from jobs.models.attempt import Attempt, JobTransition, LearnedBy
 from jobs.models.batch import Batch
-from jobs.models.door import Door, Ticket
+from jobs.models.door import Door, Gate, Ticket
 from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.inbox import Orphan, WebhookMessage
 from jobs.models.input_image import InputImage
@@ -14,8 +14,8 @@ from jobs.models.ledger import EntryKind, LedgerEntry
 from jobs.models.line import Backlog, Lane, LaneState, Line
 from jobs.models.outlook import Band, LineOutlook, RangeOutcome, ToldRange
 from jobs.models.pool import Node, Pool, PoolChange, PoolState, RetryBudget, RunTime
+from jobs.models.progress import Progress, SlotUse
 from jobs.models.recovery import Cause, LateResult, Recovery, Truth
-from jobs.models.sharing import PoolFloor, Share, SlotUse, Turn
 from jobs.models.tier import Tier
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Cause",
     "Door",
     "EntryKind",
+    "Gate",
     "IdempotencyKey",
     "InputImage",
     "Job",
@@ -45,18 +46,16 @@ __all__ = [
     "Orphan",
     "Pool",
     "PoolChange",
-    "PoolFloor",
     "PoolState",
+    "Progress",
     "RangeOutcome",
     "Recovery",
     "RetryBudget",
     "RunTime",
-    "Share",
     "SlotUse",
     "Ticket",
     "Tier",
     "ToldRange",
     "Truth",
-    "Turn",
     "WebhookMessage",
 ]

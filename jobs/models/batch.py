@@ -18,11 +18,18 @@ class Batch(models.Model):
     fingerprint = models.BinaryField(max_length=32)
     # Requests in the call, accepted or not.
     size = models.PositiveSmallIntegerField()
+    # When the call had submitted what it could; until then its jobs are not all there.
+    closed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         db_table = "batch"
         verbose_name_plural = "batches"
+        indexes = [
+            models.Index(
+                name="batch_open", fields=["created_at"], condition=Q(closed_at__isnull=True)
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 name="batch_one_per_key", fields=["owner", "key"], condition=Q(key__isnull=False)

@@ -10,6 +10,7 @@ class Door(models.Model):
     """A line's door. The dispatcher's process publishes it; a submission adds to `added`, a refusal to `book`.
 
     A row of its own, so that the grants, which write the line, and the submissions do not wait for each other.
+    Where it has lent room to its gates, submissions add there (`jobs/gates.py`).
     """
 
     line = models.OneToOneField(Line, primary_key=True, on_delete=models.CASCADE)
@@ -21,9 +22,11 @@ class Door(models.Model):
     # What waited when it was published, and what submissions added since.
     work = models.FloatField(default=0)
     added = models.FloatField(default=0)
+    # Of what may still wait, what is lent to its gates.
+    lent = models.FloatField(default=0, db_default=0)
     # Up to when places are given to refused callers; in the past: a closed book.
     book = models.DateTimeField(db_default=Now())
-    # The most, as a share of the bound, that waited just after an accept behind others.
+    # The most, as a share of the bound, that waited just after an accept behind others; what was lent counts.
     fullest = models.FloatField(default=0)
     published_at = models.DateTimeField(db_default=Now())
 
@@ -32,6 +35,22 @@ class Door(models.Model):
 
     def __str__(self) -> str:
         return f"{self.line_id}: {self.work + self.added:.0f} of {self.bound}"
+
+
+class Gate(models.Model):
+    """A part of what may still wait in a line, and what was submitted through it since its door was published."""
+
+    pk = models.CompositePrimaryKey("line_id", "number")
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, db_index=False)
+    number = models.SmallIntegerField()
+    room = models.FloatField(default=0)
+    added = models.FloatField(default=0)
+
+    class Meta:
+        db_table = "gate"
+        constraints = [
+            models.CheckConstraint(name="gate_has_room", condition=models.Q(room__gte=0)),
+        ]
 
 
 class Ticket(models.Model):

@@ -47,6 +47,8 @@ class Job(models.Model):
     variation_of = models.UUIDField(null=True)
     # The call that it was submitted with, if that had several.
     batch_id = models.UUIDField(null=True)
+    # Who or what sent it, in words: the studio, a key by the name that it had, an app.
+    sent_by = models.CharField(max_length=120, blank=True, default="", db_default="")
 
     credits_reserved = models.PositiveIntegerField()
     credits_charged = models.PositiveIntegerField(default=0)
@@ -57,6 +59,8 @@ class Job(models.Model):
     dispatched_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    # When its owner last gave it other words, while it waited.
+    edited_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     # Since when its owner does not want to see it any more; only what ended is hidden.
     hidden_at = models.DateTimeField(null=True)
@@ -96,8 +100,11 @@ class Job(models.Model):
             models.Index(
                 name="job_by_batch", fields=["batch_id"], condition=Q(batch_id__isnull=False)
             ),
+            # No index names the state: a start or a grant would then write a new entry into every index.
             models.Index(
-                name="job_due", fields=["due_at"], condition=Q(state="queued", due_at__isnull=False)
+                name="job_due",
+                fields=["due_at"],
+                condition=Q(finished_at__isnull=True, due_at__isnull=False),
             ),
             models.Index(
                 name="job_of_image",
@@ -107,7 +114,7 @@ class Job(models.Model):
             models.Index(
                 name="job_start_by",
                 fields=["start_by"],
-                condition=Q(state="queued", start_by__isnull=False),
+                condition=Q(finished_at__isnull=True, start_by__isnull=False),
             ),
             models.Index(
                 name="job_finish_by",

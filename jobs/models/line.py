@@ -12,14 +12,12 @@ from jobs.models.tier import Tier
 
 
 class Line(models.Model):
+    """A tier's queue for a kind; its virtual time is in `Progress`."""
+
     id = models.SmallAutoField(primary_key=True)
     tier = models.ForeignKey(Tier, on_delete=models.CASCADE, db_index=False)
     # Jobs with the same usable pools; today the model's name.
     kind = models.CharField(max_length=64)
-    # Virtual time: the largest start tag that was granted, GPU-seconds per weight.
-    virtual_time = models.FloatField(default=0, db_default=0)
-    # The last grant went to an overdue head, so the next one goes by tag.
-    was_promoted = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         db_table = "line"
@@ -49,6 +47,8 @@ class Lane(models.Model):
     tag = models.FloatField()
     # GPU-seconds that wait in it, by estimate.
     work = models.FloatField(default=0, db_default=0)
+    # How many they are.
+    jobs = models.IntegerField(default=0, db_default=0)
     # Its next job; empty while nothing waits.
     head_id = models.UUIDField(null=True)
     head_cost = models.FloatField(null=True)
@@ -80,6 +80,9 @@ class Backlog(models.Model):
     cost = models.FloatField()
     # When it was submitted.
     since = models.DateTimeField(db_default=Now())
+    # Where its last attempt was; empty before the first.
+    tried_pool = models.CharField(max_length=64, null=True)  # noqa: DJ001 - empty costs no room in the row
+    tried_slot = models.PositiveIntegerField(null=True)
 
     class Meta:
         db_table = "backlog"

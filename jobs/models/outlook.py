@@ -32,6 +32,8 @@ class LineOutlook(models.Model):
     # Since when no pool takes work; since when there are fewer slots than usual.
     paused_since = models.DateTimeField(null=True)
     reduced_since = models.DateTimeField(null=True)
+    # When the last of the cut pools has its usual slots again; empty where one of them has no such time.
+    restored_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "outlook"

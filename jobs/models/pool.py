@@ -27,6 +27,8 @@ class Pool(models.Model):
     # Slots in usual times, while there are fewer; and since when there are.
     usual_slots = models.PositiveIntegerField(null=True, editable=False)
     reduced_since = models.DateTimeField(null=True, editable=False)
+    # When these come back by themselves; empty where somebody has to give them back.
+    restore_at = models.DateTimeField(null=True, editable=False)
     state = models.CharField(max_length=16, choices=PoolState, default=PoolState.ACTIVE)
     model_names = ArrayField(models.CharField(max_length=64))
     # Lengths offered, seconds, and frame sizes offered, as WIDTHxHEIGHT.
@@ -78,6 +80,10 @@ class Pool(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="pool_state_known", condition=Q(state__in=PoolState.values)
+            ),
+            models.CheckConstraint(
+                name="pool_restores_what_was_cut",
+                condition=Q(restore_at__isnull=True) | Q(usual_slots__isnull=False),
             ),
         ]
 

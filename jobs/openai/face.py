@@ -5,15 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from django.http import HttpResponse
+from django.utils.http import parse_etags
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from jobs.bodies import StrictFormParser, StrictJSONParser
 
 # Lists, models and errors are never kept by anybody on the way.
-_PRIVATE: Final = "private, no-cache"
+PRIVATE: Final = "private, no-cache"
 
 
 class AnyAccept(BaseContentNegotiation):
@@ -50,5 +52,11 @@ def answer(body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None)
     return HttpResponse(
         json.dumps(body),
         content_type="application/json",
-        headers={"Cache-Control": _PRIVATE, **(headers or {})},
+        headers={"Cache-Control": PRIVATE, **(headers or {})},
     )
+
+
+def is_known(request: Request, tag: str) -> bool:
+    """Tell whether the caller has this version already (`If-None-Match`, compared weakly: RFC 9110, 13.1.2)."""
+    sent = {one.removeprefix("W/") for one in parse_etags(request.headers.get("If-None-Match", ""))}
+    return bool(sent & {"*", tag.removeprefix("W/")})

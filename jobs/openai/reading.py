@@ -20,6 +20,8 @@ from jobs.states import JobState
 _PAGE: Final = 20
 _LONGEST_PAGE: Final = 100
 _VARIANTS: Final = ("video", "thumbnail", "spritesheet")
+# What the documentation of the hosted API says of a create without one.
+_USUAL_SIZE: Final = "720x1280"
 _NOBODY: Final = UUID(int=0)
 
 
@@ -40,6 +42,14 @@ def video_id(text: str) -> JobId:
     return found
 
 
+def only(request: Request, *known: str) -> Mapping[str, Any]:
+    """Read a body that has no other fields. Raises InvalidFields."""
+    found = bodies.fields(request)
+    if unknown := sorted(set(found) - set(known)):
+        raise InvalidFields({name[:64]: "This field is not known. Remove it." for name in unknown})
+    return found
+
+
 def wanted(request: Request) -> VideoRequest:
     """Read a create. Raises InvalidFields."""
     fields = dict(bodies.fields(request))
@@ -47,7 +57,7 @@ def wanted(request: Request) -> VideoRequest:
     # Programs that were written for the hosted API name its models, which are nowhere any more.
     if name in settings.MODELS_OF_OPENAI and name not in catalog.offers():
         fields.pop("model")
-    return requests.read(fields)
+    return requests.read(fields, usual_size=_USUAL_SIZE)
 
 
 def remix(request: Request, source: Job) -> VideoRequest:

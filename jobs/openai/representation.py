@@ -6,11 +6,13 @@ Source: the OpenAI API reference, "Videos". Whatever we say beyond it only adds.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from jobs import waiting
 from jobs.catalog import Offer
 from jobs.ids import shown_to_openai
 from jobs.states import HOLDING, TERMINAL, JobState
+from jobs.waiting import Waiting
 
 # What a query must read for `of`.
 FIELDS: Final = (
@@ -35,6 +37,7 @@ FIELDS: Final = (
     "remixed_from",
     "created_at",
     "due_at",
+    "start_by",
     "started_at",
     "finished_at",
     "cancel_requested_at",
@@ -51,15 +54,15 @@ _STATUS: Final = {
     JobState.EXPIRED: "failed",
 }
 _ENDED_WITHOUT: Final = {JobState.CANCELED: "canceled", JobState.EXPIRED: "expired"}
-# Milliseconds between two questions: a share of what is left, since SDKs keep the first for all.
+# Milliseconds between two questions: a share of what is left at the soonest, since SDKs keep the first for all.
 _SHORTEST_POLL: Final = 250
-_LONGEST_POLL: Final = 2000
+_LONGEST_POLL: Final = 5000
 _POLLS_PER_RUN: Final = 20
 _WHOLE: Final = 100
 
 
-def of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Represent one job."""
+def of(row: Mapping[str, Any], *, why: Waiting | None = None) -> dict[str, Any]:
+    """Represent one job; `why` it waits, where that was looked up."""
     state = JobState(row["state"])
     is_done = state is JobState.SUCCEEDED
     found = {
@@ -83,7 +86,7 @@ def of(row: Mapping[str, Any]) -> dict[str, Any]:
         "cancel_requested": row["cancel_requested_at"] is not None,
         "credits": {"reserved": row["credits_reserved"], "charged": row["credits_charged"]},
     }
-    return found | _waiting(row, state) | _inference(row)
+    return found | _waiting(row, state, why) | _inference(row)
 
 
 def as_submitted(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,18 +108,20 @@ def as_submitted(row: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def etag(row: Mapping[str, Any], *, now: datetime) -> str:
-    """Name what `of` would say. What is said of a line may be two seconds old."""
-    moment = int(now.timestamp()) // 2 if row["state"] == JobState.QUEUED else 0
-    return f'W/"{row["version"]}.{progress(row)}.{moment}"'
+def etag(row: Mapping[str, Any], *, moment: int) -> str:
+    """Name what `of` would say; `moment` is that of what is said of its line."""
+    shown = moment if row["state"] == JobState.QUEUED else 0
+    return f'W/"{row["version"]}.{progress(row)}.{shown}"'
 
 
-def poll_after(row: Mapping[str, Any]) -> int | None:
+def poll_after(row: Mapping[str, Any], *, why: Waiting | None, now: datetime) -> int | None:
     """Say in how many milliseconds to ask again; None when nothing will change."""
     state = JobState(row["state"])
     if state in TERMINAL:
         return None
     left = row["estimate"] * (_WHOLE - progress(row)) / _WHOLE
+    if why is not None and why.start_range is not None:
+        left += max(0.0, (why.start_range[0] - now).total_seconds())
     return int(min(_LONGEST_POLL, max(_SHORTEST_POLL, 1000 * left / _POLLS_PER_RUN)))
 
 
@@ -127,9 +132,11 @@ def progress(row: Mapping[str, Any]) -> int:
     return int(row["progress"])
 
 
-def page(rows: Sequence[Mapping[str, Any]], *, has_more: bool) -> dict[str, Any]:
+def page(
+    rows: Sequence[Mapping[str, Any]], *, whys: Mapping[UUID, Waiting], has_more: bool
+) -> dict[str, Any]:
     """Represent one page of a list. Without `has_more` clients would ask for ever."""
-    found = [of(row) for row in rows]
+    found = [of(row, why=whys.get(row["id"])) for row in rows]
     return {
         "object": "list",
         "data": found,
@@ -165,8 +172,8 @@ def _error(row: Mapping[str, Any], state: JobState) -> dict[str, str] | None:
     return {"code": code, "message": row["error_message"] or "The video was not made."}
 
 
-def _waiting(row: Mapping[str, Any], state: JobState) -> dict[str, Any]:
-    found = waiting.explain(state=state, due_at=row["due_at"], attempt=row["attempt"])
+def _waiting(row: Mapping[str, Any], state: JobState, why: Waiting | None) -> dict[str, Any]:
+    found = why or waiting.explain(state=state, due_at=row["due_at"], attempt=row["attempt"])
     if found is None:
         return {}
     ranges = {"estimated_start": found.start_range, "estimated_finish": found.finish_range}

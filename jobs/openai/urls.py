@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.openai import models, views
+from jobs.openai import models, views, webhooks
 
 urlpatterns = [
     path("videos", views.Videos.as_view(), name="openai_videos"),
@@ -17,6 +17,23 @@ urlpatterns = [
     path("videos/<str:video_id>", views.OneVideo.as_view(), name="openai_video"),
     path("videos/<str:video_id>/remix", views.Remix.as_view(), name="openai_remix"),
     path("videos/<str:video_id>/content", views.Content.as_view(), name="openai_content"),
+    path("webhook_event_types", webhooks.EventTypes.as_view(), name="openai_event_types"),
+    path("webhook_endpoints", webhooks.Endpoints.as_view(), name="openai_endpoints"),
+    path(
+        "webhook_endpoints/<str:endpoint_id>",
+        webhooks.OneEndpoint.as_view(),
+        name="openai_endpoint",
+    ),
+    path(
+        "webhook_endpoints/<str:endpoint_id>/rotate_secret",
+        webhooks.Rotation.as_view(),
+        name="openai_endpoint_rotation",
+    ),
+    path(
+        "webhook_endpoints/<str:endpoint_id>/test",
+        webhooks.Test.as_view(),
+        name="openai_endpoint_test",
+    ),
     path("models", models.Models.as_view(), name="openai_models"),
     path("models/<path:model>", models.OneModel.as_view(), name="openai_model"),
 ]

@@ -10,11 +10,12 @@ from django.utils import timezone
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 
-from jobs import callers, claims, removal, submission
+from jobs import callers, claims, outlooks, removal, submission
+from jobs.entrance import Origin
 from jobs.errors import JobMissing, Unsupported
 from jobs.ids import JobId
 from jobs.models import Job
-from jobs.openai import face, files, reading, representation
+from jobs.openai import face, files, reading, representation, waits
 from jobs.openai.face import Face
 from jobs.requests import VideoRequest
 from jobs.shield import submit_wait
@@ -35,8 +36,9 @@ class Videos(Face):
         wanted = reading.page(request.query_params)
         mine = reading.placed(Job.objects.owned_by(owner_id), wanted, owner_id=owner_id)
         rows = list(mine.values(*representation.FIELDS)[: wanted.limit + 1])
-        found = representation.page(rows[: wanted.limit], has_more=len(rows) > wanted.limit)
-        return face.answer(found)
+        shown = rows[: wanted.limit]
+        whys = outlooks.explain(shown, owner_id=owner_id)
+        return face.answer(representation.page(shown, whys=whys, has_more=len(rows) > wanted.limit))
 
 
 class OneVideo(Face):
@@ -44,18 +46,21 @@ class OneVideo(Face):
 
     def get(self, request: Request, video_id: str) -> HttpResponse:
         """Retrieve one video; 304 to a client that has it as it is."""
-        row = _row(reading.video_id(video_id), owner_id=callers.of(request).owner_id)
-        headers = {"ETag": representation.etag(row, now=timezone.now())}
-        if (wait := representation.poll_after(row)) is not None:
+        owner_id, now = callers.of(request).owner_id, timezone.now()
+        row = _row(reading.video_id(video_id), owner_id=owner_id)
+        why = waits.of(row, owner_id=owner_id, now=now)
+        headers = {"ETag": representation.etag(row, moment=waits.moment(now))}
+        if (wait := representation.poll_after(row, why=why, now=now)) is not None:
             headers["openai-poll-after-ms"] = str(wait)
-        if request.headers.get("If-None-Match") == headers["ETag"]:
-            return HttpResponseNotModified(headers=headers)
-        return face.answer(representation.of(row), headers=headers)
+        if face.is_known(request, headers["ETag"]):
+            return HttpResponseNotModified(headers={**headers, "Cache-Control": face.PRIVATE})
+        return face.answer(representation.of(row, why=why), headers=headers)
 
     def delete(self, request: Request, video_id: str) -> HttpResponse:
         """Cancel a video that is on its way, or remove an ended one from sight."""
         owner_id = callers.of(request).owner_id
         row = _row(reading.video_id(video_id), owner_id=owner_id)
+        reading.only(request)
         removal.remove(JobId(row["id"]), owner_id=owner_id)
         return face.answer(representation.deleted(representation.of(row)["id"]))
 
@@ -118,8 +123,12 @@ class OneCharacter(Face):
 
 
 def _submitted(request: Request, wanted: VideoRequest) -> HttpResponse:
+    caller = callers.of(request)
     accepted = submission.submit(
-        wanted, owner_id=callers.of(request).owner_id, claim=claims.of(request, wanted)
+        wanted,
+        owner_id=caller.owner_id,
+        claim=claims.of(request, wanted),
+        origin=Origin(sent_by=caller.sender),
     )
     # Also of a video that was deleted since: a repeated key is answered as it was.
     row = Job.objects.filter(id=accepted.job_id).values(*representation.FIELDS).get()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from jobs import requests, waiting
 from jobs.backends.backend import Video
 from jobs.states import HOLDING, TERMINAL, JobState
 from jobs.waiting import Waiting
-from jobs.web import money, tracks, usual
+from jobs.web import card_words, money, tracks, usual
 from jobs.web.tracks import Track
 
 # What a query must read for `of`.
@@ -37,6 +37,8 @@ FIELDS: Final = (
     "error_code",
     "error_message",
     "tier_id",
+    "batch_id",
+    "retry_of",
     "created_at",
     "start_by",
     "due_at",
@@ -45,6 +47,9 @@ FIELDS: Final = (
     "finished_at",
     "cancel_requested_at",
     "cancel_fee",
+    "edited_at",
+    "sent_by",
+    "image_digest",
 )
 # How a state looks and what it is called; the words are the product's, the same on every page.
 _WORDS: Final = {
@@ -71,18 +76,12 @@ _TALLY_ORDER: Final = (
     "cancelled",
     "expired",
 )
-_OF_ENDED: Final = {
+_ROWS_ORDER: Final = ("running", "starting", "waiting", "retrying", "batch", "cancelling")
+LOOK_OF_END: Final = {
     JobState.SUCCEEDED: "ready",
     JobState.FAILED: "failed",
     JobState.CANCELED: "cancelled",
     JobState.EXPIRED: "expired",
-}
-# Larger places do not fit the frame, and mean little.
-_FITS: Final = 998
-_REASON_TITLES: Final = {
-    "failed": "No video came of this one.",
-    "cancelled": "You cancelled it.",
-    "expired": "It waited too long.",
 }
 
 
@@ -100,10 +99,14 @@ class Card:
     percent: int | None
     place: str
     detail: str
+    # While it runs: when it will be ready, or why nobody says.
+    ready: str
     sentence: str
     track: Track | None
     cancel: money.Cancel | None
     can_retry: bool
+    # It waits for its first try, so that its words may still change.
+    can_edit: bool
     video_url: str
     thumbnail_url: str
     is_tall: bool
@@ -116,16 +119,24 @@ class Card:
     reason_title: str
     reason_text: str
     url: str
+    # Of the batch that it came in.
+    batch_id: UUID | None
+    batch_url: str
     submitted_clock: str
+    # Credits that it still holds, and that it cost.
+    held: int
     charged: int
     seed: int | None
     model: str
     seconds: int
     size: str
+    has_image: bool
     # While it runs: since when, how long so far, and what is usual.
     started_at: str
     elapsed: str
     usual: usual.Usual | None
+
+    template: str = "jobs/_card.html"
 
     @property
     def angle(self) -> float:
@@ -156,7 +167,7 @@ class Count:
         """Name the state of the history page that shows them."""
         if self.look == "late":
             return ""
-        return self.look if self.look in _OF_ENDED.values() else "live"
+        return self.look if self.look in LOOK_OF_END.values() else "live"
 
 
 def of(
@@ -177,6 +188,7 @@ def of(
     is_ended = state in TERMINAL
     width, height = requests.sides(row["size"])
     percent = row["lease__percent"] if state is JobState.RUNNING else None
+    reason = card_words.reason(row, look)
     why = why or waiting.explain(state=state, due_at=row["due_at"], attempt=row["attempt"])
     return Card(
         id=row["id"],
@@ -187,12 +199,14 @@ def of(
         prompt=row["prompt"],
         settings=(row["model"].capitalize(), f"{row['seconds']} s", f"{width} × {height}"),
         percent=percent,
-        place=_place(why, look),
-        detail=_detail(look, row, percent=percent, now=now, why=why),
-        sentence=_sentence(row, look, why),
+        place=card_words.place(why, look),
+        detail=card_words.detail(look, row, percent=percent, now=now, why=why),
+        ready=card_words.ready(look, row, percent=percent, now=now, zone=zone),
+        sentence=card_words.sentence(row, look, why),
         track=tracks.of(why, now=datetime.now(zone)) if look == "waiting" else None,
         cancel=money.cancel(row, look),
         can_retry=is_ended and not late and state is not JobState.SUCCEEDED,
+        can_edit=can_edit(row),
         video_url=late.url if late else row["video_url"],
         thumbnail_url=late.thumbnail_url if late else row["thumbnail_url"],
         is_tall=height > width,
@@ -202,19 +216,28 @@ def of(
         charge=money.charge(row, look, is_ended=is_ended),
         money_sentence=money.sentence(row),
         late_sentence=money.late_sentence(row) if late else "",
-        reason_title=_REASON_TITLES.get(look, ""),
-        reason_text=row["error_message"] if look in {"failed", "expired"} else "",
+        reason_title=reason[0],
+        reason_text=reason[1],
         url=reverse("job", args=[row["id"]]),
+        batch_id=row["batch_id"],
+        batch_url=reverse("batch", args=[row["batch_id"]]) if row["batch_id"] else "",
         submitted_clock=_clock(row["created_at"], zone),
+        held=0 if is_ended else row["credits_reserved"],
         charged=row["credits_charged"],
         seed=row["seed"],
         model=row["model"],
         seconds=row["seconds"],
         size=row["size"],
+        has_image=row["image_digest"] is not None,
         started_at=row["started_at"].isoformat() if look == "running" else "",
         elapsed=duration(now - row["started_at"]) if look == "running" else "",
         usual=usual.of(row, usually or {}) if look == "running" else None,
     )
+
+
+def can_edit(row: Mapping[str, Any]) -> bool:
+    """Tell whether a job waits for its first try."""
+    return row["state"] == JobState.QUEUED and not row["attempt"]
 
 
 def in_tally_order(counts: Mapping[str, int]) -> list[Count]:
@@ -226,62 +249,35 @@ def in_tally_order(counts: Mapping[str, int]) -> list[Count]:
     ]
 
 
-def in_order(cards: Iterable[Card]) -> list[Card]:
-    """Give what is under way: running first, then what waits, each newest first."""
+def words(counts: Mapping[str, int]) -> list[str]:
+    """Say how many look how, in the order of the page."""
+    return [f"{count.count} {count.word}" for count in in_tally_order(counts)]
+
+
+class _Row(Protocol):
+    @property
+    def is_ended(self) -> bool: ...
+    @property
+    def look(self) -> str: ...
+
+
+_AnyRow = TypeVar("_AnyRow", bound=_Row)
+
+
+def in_order(cards: Iterable[_AnyRow]) -> list[_AnyRow]:
+    """Give what is under way: running first, then what waits, then batches, each newest first."""
     live = [card for card in cards if not card.is_ended]
-    return sorted(live, key=lambda card: _TALLY_ORDER.index(card.look))
+    return sorted(live, key=lambda card: _ROWS_ORDER.index(card.look))
 
 
 def _look(row: Mapping[str, Any], state: JobState) -> str:
-    if state in _OF_ENDED:
-        return _OF_ENDED[state]
+    if state in LOOK_OF_END:
+        return LOOK_OF_END[state]
     if row["cancel_requested_at"] is not None:
         return "cancelling"
     if state in HOLDING:
         return "running" if state is JobState.RUNNING else "starting"
     return "retrying" if row["attempt"] > 0 else "waiting"
-
-
-def _place(why: Waiting | None, look: str) -> str:
-    """Give the place in line that a waiting frame shows; at most four signs fit."""
-    if look != "waiting" or why is None or why.position is None or why.position > _FITS:
-        return ""
-    return str(why.position + 1)
-
-
-def _detail(
-    look: str,
-    row: Mapping[str, Any],
-    *,
-    percent: int | None,
-    now: datetime,
-    why: Waiting | None,
-) -> str:
-    match look:
-        case "waiting" if why is not None and why.position is not None:
-            return "next in line" if why.position == 0 else f"about {why.position:,} ahead"
-        case "running":
-            if percent is None:
-                return "generating"
-            left = usual.left(percent=percent, started_at=row["started_at"], now=now)
-            return f"{percent}%, {left}" if left else f"{percent}%"
-        case "starting":
-            return "a GPU is free for it"
-        case "cancelling":
-            return "waiting for the GPU to confirm"
-        case "retrying":
-            return "starts again in a moment"
-        case _:
-            return ""
-
-
-def _sentence(row: Mapping[str, Any], look: str, why: Waiting | None) -> str:
-    if look == "cancelling":
-        return money.cancelling(row)
-    told = why.sentence if why else ""
-    if look == "retrying":
-        return f"{row['error_message']} {told}".strip()
-    return told if look == "waiting" else ""
 
 
 def _clock(moment: datetime | None, zone: ZoneInfo) -> str:

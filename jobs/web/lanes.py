@@ -13,6 +13,9 @@ _TICKS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 
 _MOST_TICKS: Final = 5
 # More tries than this are not drawn one by one; the story below tells them all.
 _MOST_TRIES: Final = 6
+# So much of the drawing a note needs, percent, and so much stands between it and its span.
+_NOTE: Final = 20.0
+_GAP: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +29,25 @@ class Span:
 
 @dataclass(slots=True, kw_only=True)
 class Lane:
-    """One line of the drawing; a note stands beside the end of its last span."""
+    """One line of the drawing; a note stands where there is room: behind its spans, or before them."""
 
     label: str
     spans: list[Span] = field(default_factory=list)
     note: str = ""
 
     @property
-    def end(self) -> float:
-        """Give where the last span ends."""
+    def is_before(self) -> bool:
+        """Tell whether the note has no room behind the spans."""
         last = self.spans[-1]
-        return min(last.x + last.width + 0.6, 84)
+        return last.x + last.width + _NOTE > 100  # noqa: PLR2004 - percent
+
+    @property
+    def note_at(self) -> float | None:
+        """Give where the note ends that stands before, or begins that stands behind; None without room."""
+        if not self.is_before:
+            return round(self.spans[-1].x + self.spans[-1].width + _GAP, 2)
+        first = self.spans[0].x
+        return round(first - _GAP, 2) if first >= _NOTE else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

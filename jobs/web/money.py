@@ -23,9 +23,9 @@ def cancelling(row: Mapping[str, Any]) -> str:
     """Say what a cancel that is under way costs."""
     fee, reserved = row["cancel_fee"] or 0, row["credits_reserved"]
     money = (
-        f"{fee:,} of {_credits(reserved)} are charged; {_rest(reserved - fee)}."
+        f"{fee:,} of {credits_of(reserved)} are charged; {_rest(reserved - fee)}."
         if fee
-        else f"Nothing is charged; {_credits(reserved)} come back."
+        else f"Nothing is charged; {credits_of(reserved)} come back."
     )
     return f"{money} If it finishes first, you get the video at its full price."
 
@@ -40,9 +40,9 @@ def cancel(row: Mapping[str, Any], look: str) -> Cancel | None:
         return Cancel(fee=0, label="Cancel · free")
     return Cancel(
         fee=fee,
-        label=f"Cancel · {_credits(fee)}",
-        verb=f"Cancel for {_credits(fee)}",
-        money=f"{fee:,} of {_credits(reserved)}",
+        label=f"Cancel · {credits_of(fee)}",
+        verb=f"Cancel for {credits_of(fee)}",
+        money=f"{fee:,} of {credits_of(reserved)}",
         rest=_rest(reserved - fee),
     )
 
@@ -50,9 +50,9 @@ def cancel(row: Mapping[str, Any], look: str) -> Cancel | None:
 def charge(row: Mapping[str, Any], look: str, *, is_ended: bool) -> str:
     """Say what a job holds, or what it cost."""
     if not is_ended:
-        return f"{_credits(row['credits_reserved'])} held"
+        return f"{credits_of(row['credits_reserved'])} held"
     if row["credits_charged"]:
-        return _credits(row["credits_charged"])
+        return credits_of(row["credits_charged"])
     return "free" if look == "cancelled" else "not charged"
 
 
@@ -61,7 +61,7 @@ def sentence(row: Mapping[str, Any]) -> str:
     charged, reserved = row["credits_charged"], row["credits_reserved"]
     if not charged:
         return "Not charged."
-    return f"{charged:,} of {_credits(reserved)} charged once."
+    return f"{charged:,} of {credits_of(reserved)} charged once."
 
 
 def late_sentence(row: Mapping[str, Any]) -> str:
@@ -69,12 +69,13 @@ def late_sentence(row: Mapping[str, Any]) -> str:
     if not row["credits_charged"]:
         return "You keep the video, and it is not charged."
     return (
-        f"You keep the video. Cancelling had cost {_credits(row['credits_charged'])};"
+        f"You keep the video. Cancelling had cost {credits_of(row['credits_charged'])};"
         " nothing is added."
     )
 
 
-def _credits(number: int) -> str:
+def credits_of(number: int) -> str:
+    """Say an amount."""
     return f"{number:,} credit" if number == 1 else f"{number:,} credits"
 
 

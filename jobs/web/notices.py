@@ -1,21 +1,24 @@
 """The notification centre: what happened, what of it was not read yet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from jobs import callers, days
+from jobs import callers, days, events
 from jobs.models import Job
-from jobs.web import answers, fragments
+from jobs.states import JobState
+from jobs.web import answers, cards, fragments, money, sendings
 from jobs.web.cards import duration
-from notifications import centre
-from notifications.models import Notification
+from notifications import centre, matrix, sent
+from notifications.models import DeliveryState, Notification
 
 # The look of an event, and what it says after the prompt's first words.
 _OF_EVENT: Final = {
@@ -23,9 +26,30 @@ _OF_EVENT: Final = {
     "job.failed": ("failed", "failed."),
     "job.expired": ("expired", "expired: it waited too long."),
     "job.canceled": ("cancelled", "was cancelled."),
+    "webhook_endpoint.disabled": ("paused", "of yours was disabled."),
+    "key.created": ("info", "was made for your account."),
+    "credits.given": ("info", "were given to you."),
     "job.late_result": ("late", "arrived late, after we had given up on it."),
 }
-_WORDS_SHOWN: Final = 80
+# Where a person looks after what is no job: the name of the address, and whether it takes the subject.
+_PLACES: Final = {
+    "webhook_endpoint.disabled": ("webhook", True),
+    "key.created": ("keys", False),
+    "credits.given": ("usage", False),
+    "batch.ended": ("batch", True),
+}
+_ABOUT: Final = {
+    "webhook_endpoint.disabled": "A webhook address",
+    "key.created": "A new API key",
+    "credits.given": "Credits",
+}
+# The counts of a batch's end, by state; the first that is not 0 gives the notice its look.
+_ENDS: Final = {
+    "ready": JobState.SUCCEEDED,
+    "failed": JobState.FAILED,
+    "expired": JobState.EXPIRED,
+    "canceled": JobState.CANCELED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +64,8 @@ class Notice:
     detail: str
     at: datetime
     is_unread: bool
+    # By which channels it went too, or why it did not.
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +91,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "newest": found[0].id if found else 0,
         "has_unread": any(notice.is_unread for notice in notices),
         "zone_name": caller.zone.key,
+        "sent_today": sendings.today(request),
     }
     return render(request, "notifications/notices.html", context)
 
@@ -96,7 +123,37 @@ def _notices(found: Sequence[Notification], *, caller: callers.Caller) -> list[N
             "attempt",
         )
     }
-    return [_notice(one, jobs.get(one.subject_id), caller=caller) for one in found]
+    batches = _prompts({one.subject_id for one in found if one.name == events.BATCH_ENDED}, caller)
+    told = sent.of_events(caller.owner_id, [one.event_id for one in found])
+    return [
+        replace(
+            _of_batch(one, batches.get(one.subject_id, ""), caller=caller)
+            if one.name == events.BATCH_ENDED
+            else _notice(one, jobs.get(one.subject_id), caller=caller),
+            told=" ".join(_told(each, caller.zone) for each in told.get(one.event_id, ())),
+        )
+        for one in found
+    ]
+
+
+def _told(one: sent.Sent, zone: ZoneInfo) -> str:
+    channel = matrix.label(one.channel)
+    if one.state == DeliveryState.DELIVERED and one.ended_at:
+        return f"{channel} sent {one.ended_at.astimezone(zone):%H:%M}."
+    if one.state == DeliveryState.SCHEDULED:
+        return f"{channel} is on its way."
+    return f"{channel}: {one.reason[:1].lower()}{one.reason[1:]}"
+
+
+def _prompts(batch_ids: set[UUID], caller: callers.Caller) -> dict[UUID, str]:
+    """Give of each batch the prompt of the first job that is left of it."""
+    if not batch_ids:
+        return {}
+    mine = Job.objects.owned_by(caller.owner_id).filter(batch_id__in=batch_ids)
+    first = mine.order_by("batch_id", "created_at", "id").distinct("batch_id")
+    return {
+        batch_id: prompt for batch_id, prompt in first.values_list("batch_id", "prompt") if batch_id
+    }
 
 
 def _notice(one: Notification, job: Mapping[str, Any] | None, *, caller: callers.Caller) -> Notice:
@@ -104,13 +161,34 @@ def _notice(one: Notification, job: Mapping[str, Any] | None, *, caller: callers
     return Notice(
         id=one.pk,
         look=look,
-        about=_first_words(job["prompt"]) if job else "",
-        url=reverse("job", args=[one.subject_id]) if job else "",
+        about=sendings.first_words(job["prompt"]) if job else _ABOUT.get(one.name, ""),
+        url=reverse("job", args=[one.subject_id]) if job else _place_of(one),
         text=text,
-        detail=_detail(look, job) if job else "",
+        detail=_detail(look, job) if job else _detail_of_other(one),
         at=one.created_at.astimezone(caller.zone),
         is_unread=one.read_at is None,
     )
+
+
+def _of_batch(one: Notification, prompt: str, *, caller: callers.Caller) -> Notice:
+    said = one.payload
+    counts = {cards.LOOK_OF_END[state]: int(said.get(name, 0)) for name, state in _ENDS.items()}
+    took = duration(timedelta(seconds=int(said.get("took", 0))))
+    return Notice(
+        id=one.pk,
+        look=next((look for look, count in counts.items() if count), "info"),
+        about=f"Batch of {said.get('size')}",
+        url=_place_of(one),
+        text=f"has ended: {', '.join(cards.words(counts))}.",
+        detail=f"{f'“{sendings.first_words(prompt)}” and others. ' if prompt else ''}Took {took} in all.",
+        at=one.created_at.astimezone(caller.zone),
+        is_unread=one.read_at is None,
+    )
+
+
+def _place_of(one: Notification) -> str:
+    name, takes_subject = _PLACES.get(one.name, ("", False))
+    return reverse(name, args=[one.subject_id] if takes_subject else []) if name else ""
 
 
 def _detail(look: str, job: Mapping[str, Any]) -> str:
@@ -121,13 +199,23 @@ def _detail(look: str, job: Mapping[str, Any]) -> str:
             return f"Took {took} in all{tries}. {job['credits_charged']:,} credits, charged once."
         case "late":
             return "Kept for you, not charged."
+        case _ if job["credits_charged"]:
+            return f"{job['error_message']} {money.credits_of(job['credits_charged'])} charged."
         case _:
             return f"{job['error_message']} Not charged.".strip()
 
 
-def _first_words(prompt: str) -> str:
-    line = " ".join(prompt[: 4 * _WORDS_SHOWN].split())
-    return line if len(line) <= _WORDS_SHOWN else f"{line[:_WORDS_SHOWN].rstrip()}…"
+def _detail_of_other(one: Notification) -> str:
+    payload = one.payload
+    match one.name:
+        case "webhook_endpoint.disabled":
+            return f"{payload.get('url', '')}: {payload.get('reason', '')}"
+        case "key.created":
+            return f"{payload.get('name', '')} ({payload.get('prefix', '')}…)"
+        case "credits.given":
+            return f"{int(payload.get('credits', 0)):,} credits: {payload.get('reason', '')}"
+        case _:
+            return ""
 
 
 def _label(day: date, today: date) -> str:

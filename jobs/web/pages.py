@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from jobs import callers, catalog, credit_policy, days, late_results, requests
 from jobs.models import Attempt, Job, JobTransition
-from jobs.web import bulk, cards, fragments, lanes, story, tally
-from jobs.web.forms import Composer
+from jobs.requests import InvalidFields
+from jobs.web import bulk, fragments, lanes, pictures, quoting, sendings, story, tally
+from jobs.web.forms import FIELDS, Composer, takes_of
 from notifications import centre, feed
 
 _EXAMPLES = (
@@ -41,15 +42,19 @@ def studio(
     request.feed_head = feed.head(callers.of(request).owner_id)  # type: ignore[attr-defined]  # for videogen.pages
     zone = callers.of(request).zone
     found = fragments.today(request)
+    form = form or Composer(initial=_defaults() | _taken_over(request))
     context = {
-        "form": form or Composer(initial=_defaults() | _taken_over(request)),
+        "form": form,
+        "quote": _quote(request, form),
         "refusal": refusal,
         "catalog": _catalog(),
+        "image_of": pictures.named(form),
+        "takes_image": any(offer.takes_image for offer in catalog.offers().values()),
         "zone_name": zone.key,
         "today": days.day("today", zone=zone),
         "tally": tally.today(request),
-        "under_way": cards.in_order(found),
-        "finished": [card for card in found if card.is_ended][: fragments.FINISHED_SHOWN],
+        "found": found,
+        "most_finished": fragments.FINISHED_SHOWN,
         "examples": _EXAMPLES,
         "bulk": bulk.offered(request),
     }
@@ -66,7 +71,11 @@ def job(
     card = fragments.card_of(request, row)
     moves = list(JobTransition.objects.filter(job_id=job_id).order_by("version"))
     attempts = list(Attempt.objects.filter(job_id=job_id).order_by("number"))
-    told_at = centre.told_at(callers.of(request).owner_id, subject_id=job_id)
+    told = centre.told(callers.of(request).owner_id, subject_id=job_id)
+    told_with = story.TOLD_BY_ITSELF
+    if row["batch_id"] and not told and card.is_ended:
+        told = centre.told(callers.of(request).owner_id, subject_id=row["batch_id"])
+        told_with = story.TOLD_WITH_ITS_BATCH
     if card.is_ended:
         centre.read_about(callers.of(request).owner_id, subject_id=job_id)
     context = {
@@ -77,9 +86,12 @@ def job(
             row=row,
             zone=zone,
             pools={attempt.number: attempt.pool for attempt in attempts},
-            told_at=told_at,
+            told_at=[one.created_at for one in told],
+            told_with=told_with,
             late_at=late_results.arrived_at(job_id) if card.look == "late" else None,
         ),
+        "sent_of_batch": told_with == story.TOLD_WITH_ITS_BATCH,
+        "sent": sendings.about(callers.of(request).owner_id, told, zone=zone),
         "drawing": lanes.draw(moves, attempts, now=timezone.now()),
         "facts": story.facts(row),
         "money": story.money(row, fee=card.cancel.fee if card.cancel else None, zone=zone),
@@ -98,6 +110,7 @@ def _catalog() -> dict[str, Any]:
                 "id": offer.model,
                 "label": offer.model.capitalize(),
                 "seconds": offer.seconds,
+                "takes_image": offer.takes_image,
                 "sizes": {length: offer.sizes_at(length) for length in offer.seconds},
                 # Credits for a second of video, by frame size.
                 "rates": {size: _rate(size, offer) for size in offer.sizes},
@@ -105,6 +118,16 @@ def _catalog() -> dict[str, Any]:
             for offer in catalog.offers().values()
         ]
     }
+
+
+def _quote(request: HttpRequest, form: Composer) -> dict[str, str]:
+    fields = {name: form[name].value() for name in FIELDS}
+    try:
+        takes = takes_of({"takes": form["takes"].value()})
+        return quoting.of_form(fields, takes=takes, caller=callers.of(request))
+    except InvalidFields:
+        # Its faults are told beside the fields.
+        return {}
 
 
 def _rate(size: str, offer: catalog.Offer) -> int:
@@ -121,9 +144,11 @@ def _taken_over(request: HttpRequest) -> dict[str, str]:
     except ValueError:
         return {}
     mine = Job.objects.owned_by(callers.of(request).owner_id).filter(id=job_id)
-    row = mine.values("prompt", "model", "seconds", "size", "seed").first()
-    if row is None:
+    found = mine.values("prompt", "model", "seconds", "size", "seed", "image_digest").first()
+    if found is None:
         return {}
+    row: dict[str, object] = {**found, "image_of": job_id if found["image_digest"] else None}
+    del row["image_digest"]
     if "variation" in request.GET:
         row["seed"] = None
     return {name: str(value) for name, value in row.items() if value is not None}

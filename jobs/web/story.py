@@ -29,6 +29,8 @@ _LOOKS: Final = {
     JobState.CANCELED: "cancelled",
     JobState.EXPIRED: "expired",
 }
+TOLD_BY_ITSELF: Final = "In the app. Each video tells you once."
+TOLD_WITH_ITS_BATCH: Final = "In the app, once for the whole batch."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +59,13 @@ def tell(
     zone: ZoneInfo,
     pools: Mapping[int, str],
     told_at: Iterable[datetime] = (),
+    told_with: str = TOLD_BY_ITSELF,
     late_at: datetime | None = None,
 ) -> list[Beat]:
     """Tell what happened, in order, with times of the owner's zone.
 
-    `pools` names where each try ran, `told_at` is when its owner was told, `late_at` when a video came too
-    late.
+    `pools` names where each try ran, `told_at` and `told_with` say when and how its owner was told, `late_at` when
+    a video came too late.
     """
     made = list(moves)
     beats = []
@@ -77,11 +80,15 @@ def tell(
                 took=duration(following.at - move.at) if following else "",
             )
         )
-    for told in told_at:
-        text = "In the app. Each video tells you once."
-        beats.append(
-            Beat(at=told.astimezone(zone), look="bell", word="Told you", text=text, took="")
-        )
+    if row["edited_at"]:
+        said = "Its owner changed the words. Place and price stayed."
+        at = row["edited_at"].astimezone(zone)
+        beats.append(Beat(at=at, look="edit", word="Edited", text=said, took=""))
+        beats.sort(key=lambda beat: beat.at)
+    beats += [
+        Beat(at=told.astimezone(zone), look="bell", word="Told you", text=told_with, took="")
+        for told in told_at
+    ]
     if late_at:
         text = "The GPU finished it after all. Nothing is charged for it."
         beats.append(
@@ -98,13 +105,16 @@ def facts(row: Mapping[str, Any]) -> list[Fact]:
         "Frame": row["size"].replace("x", " × "),
         "Seed": "Any" if row["seed"] is None else str(row["seed"]),
         "Tries": str(row["attempt"]),
+        "Sent by": row["sent_by"],
     }
-    return [Fact(label=label, value=value) for label, value in found.items()]
+    return [Fact(label=label, value=value) for label, value in found.items() if value]
 
 
 def _word(move: JobTransition, state: JobState) -> str:
     if state is JobState.QUEUED and move.from_state:
         return "Goes to another GPU"
+    if state is JobState.CANCELED and move.cause == "operator":
+        return "Cancelled by us"
     return _WORDS[state]
 
 
@@ -130,7 +140,8 @@ def _text(
         case JobState.CANCELED:
             back = row["credits_reserved"] - row["credits_charged"]
             charged = f"{row['credits_charged']:,} charged, " if row["credits_charged"] else ""
-            return f"{charged}{back:,} credits given back."
+            why = f"{row['error_message']} " if move.cause == "operator" else ""
+            return f"{why}{charged}{back:,} credits given back."
         case JobState.DISPATCHED:
             where = f" on {pools[move.attempt]}" if pools.get(move.attempt) else ""
             return f"Try {move.attempt}{where}."

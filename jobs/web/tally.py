@@ -16,6 +16,7 @@ _TALLY: Final = """
 with today as (
     select id, state, attempt, cancel_requested_at from job
     where owner_id = %(owner)s and created_at >= %(start)s and created_at < %(end)s
+        and hidden_at is null
     order by created_at desc, id desc limit %(most)s
 ), older as (
     select id, state, attempt, cancel_requested_at from job

@@ -9,6 +9,8 @@ from jobs.waiting import Waiting
 
 # The latest moment stands here, so that its label has room, percent.
 _LAST: Final = 86.0
+# So much of the line is under a label, percent, on a desk.
+_LABEL: Final = 24.0
 _SOON: Final = timedelta(seconds=60)
 
 
@@ -36,6 +38,11 @@ class Track:
     start: Span
     ready: Span
 
+    @property
+    def is_apart(self) -> bool:
+        """Tell whether each label has room under its range."""
+        return self.ready.middle - self.start.middle >= _LABEL and self.start.middle >= _LABEL / 2
+
 
 def of(why: Waiting | None, *, now: datetime) -> Track | None:
     """Draw what is known; None where there is no range."""
@@ -61,8 +68,13 @@ def between(moments: tuple[datetime, datetime], *, now: datetime) -> str:
     """Say a range as clock times; what is near is said in words."""
     if moments[1] - now <= _SOON:
         return "within a minute"
-    low, high = (f"{moment:%H:%M}" for moment in moments)
-    return f"about {low}" if low == high else f"{low} to {high}"
+    return clocks(*moments)
+
+
+def clocks(low: datetime, high: datetime) -> str:
+    """Say two moments as clock times, or as one where these are the same."""
+    first, last = f"{low:%H:%M}", f"{high:%H:%M}"
+    return f"about {first}" if first == last else f"{first} to {last}"
 
 
 def quoted(quote: Quote, *, now: datetime) -> dict[str, str]:

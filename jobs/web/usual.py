@@ -57,13 +57,20 @@ def of(row: Mapping[str, Any], usual: Mapping[Kind, Usual]) -> Usual | None:
 
 def left(*, percent: int, started_at: datetime, now: datetime) -> str:
     """Say what is left, such as `about 40 s left`; empty while nothing honest can be said."""
-    elapsed = (now - started_at) / timedelta(seconds=1)
-    if percent < _KNOWN_PERCENT or elapsed < _KNOWN_SECONDS:
+    seconds = seconds_left(percent=percent, started_at=started_at, now=now)
+    if seconds is None:
         return ""
-    seconds = elapsed * (100 - percent) / percent
     if seconds <= _MINUTE:
         return f"about {max(5, 5 * round(seconds / 5))} s left"
     return f"about {round(seconds / _MINUTE)} min left"
+
+
+def seconds_left(*, percent: int, started_at: datetime, now: datetime) -> float | None:
+    """Foretell what is left by the pace so far; None while nothing honest can be said."""
+    elapsed = (now - started_at) / timedelta(seconds=1)
+    if percent < _KNOWN_PERCENT or elapsed < _KNOWN_SECONDS:
+        return None
+    return elapsed * (100 - percent) / percent
 
 
 def _kind(row: Mapping[str, Any]) -> Kind:

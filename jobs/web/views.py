@@ -6,7 +6,19 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from jobs.web import actions, answers, bulk, fragments, notices, pages
+from jobs.web import (
+    actions,
+    answers,
+    batch,
+    bulk,
+    deletion,
+    edits,
+    fragments,
+    notices,
+    pages,
+    pictures,
+    sendings,
+)
 from jobs.web import history as history_page
 from jobs.web import usage as usage_page
 
@@ -44,10 +56,24 @@ def usage(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+@require_GET
+def usage_table(request: HttpRequest) -> HttpResponse:
+    """Give the use of the last days as a file."""
+    return usage_page.table(request)
+
+
+@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def notices_page(request: HttpRequest) -> HttpResponse:
     """Show the notification centre; mark what was read."""
     return notices.read(request) if request.method == "POST" else notices.page(request)
+
+
+@login_required
+@require_GET
+def what_we_sent(request: HttpRequest) -> HttpResponse:
+    """Show every mail, push and webhook to the caller, and why one was not sent."""
+    return sendings.page(request)
 
 
 @login_required
@@ -65,10 +91,54 @@ def bulk_action(request: HttpRequest, verb: str) -> HttpResponse:
 
 
 @login_required
+@require_POST
+def put_back(request: HttpRequest) -> HttpResponse:
+    """Submit jobs again that were cancelled a moment ago."""
+    return bulk.put_back(request)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD"])
+def batch_page(request: HttpRequest, batch_id: UUID) -> HttpResponse:
+    """Show the jobs that were submitted in one call."""
+    if answers.wants_json(request):
+        return JsonResponse(batch.answer(request, batch_id))
+    return batch.page(request, batch_id)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def batch_action(request: HttpRequest, batch_id: UUID, verb: str) -> HttpResponse:
+    """Do something to many jobs of one batch, after asking."""
+    return batch.act(request, batch_id, verb)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def job_delete(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Delete an ended job of the caller's, after asking."""
+    return deletion.act(request, job_id)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def job_edit(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Give a waiting job of the caller's other words."""
+    return edits.act(request, job_id)
+
+
+@login_required
 @require_GET
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Show one job: its video, its money, its settings, its story."""
     return pages.job(request, job_id)
+
+
+@login_required
+@require_GET
+def job_image(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Serve the image that a job of the caller's begins from."""
+    return pictures.show(request, job_id)
 
 
 @login_required

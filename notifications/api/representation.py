@@ -16,13 +16,13 @@ def of_endpoint(endpoint: WebhookEndpoint, *, secret: str | None = None) -> dict
         "event_types": endpoint.event_types,
         "is_enabled": endpoint.disabled_at is None,
         "disabled_reason": endpoint.disabled_reason or None,
-        "disabled_at": _stamp(endpoint.disabled_at),
+        "disabled_at": stamp(endpoint.disabled_at),
         "signing_secret_hint": endpoint.secret_hint,
-        "old_secret_until": _stamp(endpoint.old_secret_until)
+        "old_secret_until": stamp(endpoint.old_secret_until)
         if endpoint.sealed_old_secret
         else None,
-        "created_at": _stamp(endpoint.created_at),
-        "updated_at": _stamp(endpoint.updated_at),
+        "created_at": stamp(endpoint.created_at),
+        "updated_at": stamp(endpoint.updated_at),
     }
     return shown if secret is None else {**shown, "signing_secret": secret}
 
@@ -39,9 +39,9 @@ def of_delivery(delivery: Delivery) -> dict[str, Any]:
         "state": delivery.state,
         "reason": delivery.reason or None,
         "replays": delivery.replay_count,
-        "next_try_at": _stamp(delivery.due_at),
-        "created_at": _stamp(delivery.created_at),
-        "ended_at": _stamp(delivery.ended_at),
+        "next_try_at": stamp(delivery.due_at),
+        "created_at": stamp(delivery.created_at),
+        "ended_at": stamp(delivery.ended_at),
         "tries": [_try(one) for one in delivery.attempts.all()],
     }
 
@@ -55,10 +55,11 @@ def _try(one: DeliveryAttempt) -> dict[str, Any]:
         "answer": {"status": one.status_code, "body": one.answer}
         if one.status_code is not None
         else None,
-        "started_at": _stamp(one.started_at),
+        "started_at": stamp(one.started_at),
         "took_ms": one.took_ms,
     }
 
 
-def _stamp(moment: datetime | None) -> str | None:
+def stamp(moment: datetime | None) -> str | None:
+    """Write a time as the API does."""
     return moment.isoformat().replace("+00:00", "Z") if moment else None

@@ -2,11 +2,17 @@
 
 from django.urls import path
 
-from notifications.api import views
+from notifications.api import preferences, views
 
 _ENDPOINT = "webhook_endpoints/<uuid:endpoint_id>"
 
 urlpatterns = [
+    path(
+        "notifications/preferences",
+        preferences.Preferences.as_view(),
+        name="api_notification_preferences",
+    ),
+    path("notifications/sent", preferences.Sent.as_view(), name="api_notifications_sent"),
     path("webhook_endpoints", views.Endpoints.as_view(), name="api_webhook_endpoints"),
     path("webhook_event_types", views.EventTypes.as_view(), name="api_webhook_event_types"),
     path(_ENDPOINT, views.OneEndpoint.as_view(), name="api_webhook_endpoint"),

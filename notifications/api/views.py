@@ -1,10 +1,7 @@
 """The native API: webhook endpoints and what was sent to them. Views translate, make one call, translate back."""
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +9,7 @@ from rest_framework.views import APIView
 
 from notifications import announcements, webhook_endpoints, webhook_log
 from notifications.api import representation
+from notifications.api.requests import body_of, owner_of
 from notifications.errors import InvalidValues
 
 
@@ -20,9 +18,9 @@ class Endpoints(APIView):
 
     def post(self, request: Request) -> Response:
         """Add an endpoint; 201 with its secret, which is shown only now."""
-        data = _body(request, allowed={"url", "event_types", "name"})
+        data = body_of(request, allowed={"url", "event_types", "name"})
         endpoint, secret = webhook_endpoints.create(
-            _owner(request),
+            owner_of(request),
             url=data.get("url"),
             event_types=data.get("event_types"),
             name=data.get("name", ""),
@@ -35,7 +33,7 @@ class Endpoints(APIView):
 
     def get(self, request: Request) -> Response:
         """List the caller's endpoints, newest first."""
-        found = webhook_endpoints.of_owner(_owner(request))
+        found = webhook_endpoints.of_owner(owner_of(request))
         return Response({"webhook_endpoints": [representation.of_endpoint(one) for one in found]})
 
 
@@ -53,17 +51,18 @@ class OneEndpoint(APIView):
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         """Retrieve one endpoint of the caller."""
         return Response(
-            representation.of_endpoint(webhook_endpoints.get(_owner(request), endpoint_id))
+            representation.of_endpoint(webhook_endpoints.get(owner_of(request), endpoint_id))
         )
 
     def patch(self, request: Request, endpoint_id: UUID) -> Response:
         """Change `url`, `event_types`, `name` or `is_enabled`."""
-        changed = webhook_endpoints.update(_owner(request), endpoint_id, _body(request))
+        changed = webhook_endpoints.update(owner_of(request), endpoint_id, body_of(request))
         return Response(representation.of_endpoint(changed))
 
     def delete(self, request: Request, endpoint_id: UUID) -> Response:
         """Delete an endpoint, and give up what is on its way."""
-        webhook_endpoints.delete(_owner(request), endpoint_id)
+        body_of(request, allowed=set())
+        webhook_endpoints.delete(owner_of(request), endpoint_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -72,11 +71,11 @@ class Rotation(APIView):
 
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         """Make a new secret, shown only now; `keep_old_seconds` lets the old one sign beside it."""
-        webhook_endpoints.get(_owner(request), endpoint_id)
-        data = _body(request, allowed={"keep_old_seconds"})
+        webhook_endpoints.get(owner_of(request), endpoint_id)
+        data = body_of(request, allowed={"keep_old_seconds"})
         kept = data.get("keep_old_seconds", webhook_endpoints.OVERLAP_SECONDS)
         endpoint, secret = webhook_endpoints.rotate(
-            _owner(request), endpoint_id, keep_old_seconds=kept
+            owner_of(request), endpoint_id, keep_old_seconds=kept
         )
         return Response(representation.of_endpoint(endpoint, secret=secret))
 
@@ -86,9 +85,9 @@ class Test(APIView):
 
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         """Send one test message of `event_type` now, and say what came back."""
-        webhook_endpoints.get(_owner(request), endpoint_id)
-        data = _body(request, allowed={"event_type"})
-        made = webhook_log.test(_owner(request), endpoint_id, event_type=data.get("event_type"))
+        webhook_endpoints.get(owner_of(request), endpoint_id)
+        data = body_of(request, allowed={"event_type"})
+        made = webhook_log.test(owner_of(request), endpoint_id, event_type=data.get("event_type"))
         return Response(representation.of_delivery(made))
 
 
@@ -97,8 +96,8 @@ class Deliveries(APIView):
 
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         """List what was sent, newest first; `?after=ID` goes on behind a delivery."""
-        webhook_endpoints.get(_owner(request), endpoint_id)
-        found = webhook_log.of_endpoint(_owner(request), endpoint_id)
+        webhook_endpoints.get(owner_of(request), endpoint_id)
+        found = webhook_log.of_endpoint(owner_of(request), endpoint_id)
         if after := request.query_params.get("after"):
             found = found.filter(id__lt=_id(after))
         page = list(found[: webhook_log.PAGE + 1])
@@ -116,7 +115,7 @@ class OneDelivery(APIView):
     def get(self, request: Request, endpoint_id: UUID, delivery_id: UUID) -> Response:
         """Retrieve one delivery with its tries."""
         return Response(
-            representation.of_delivery(webhook_log.get(_owner(request), endpoint_id, delivery_id))
+            representation.of_delivery(webhook_log.get(owner_of(request), endpoint_id, delivery_id))
         )
 
 
@@ -125,26 +124,10 @@ class Replay(APIView):
 
     def post(self, request: Request, endpoint_id: UUID, delivery_id: UUID) -> Response:
         """Send it again with the same id; 202 with the delivery, now scheduled."""
-        found = webhook_log.replay(_owner(request), endpoint_id, delivery_id)
+        webhook_log.get(owner_of(request), endpoint_id, delivery_id)
+        body_of(request, allowed=set())
+        found = webhook_log.replay(owner_of(request), endpoint_id, delivery_id)
         return Response(representation.of_delivery(found), status=status.HTTP_202_ACCEPTED)
-
-
-def _owner(request: Request) -> UUID:
-    if not request.user.is_authenticated:
-        raise PermissionDenied
-    return UUID(str(request.user.pk))
-
-
-def _body(request: Request, *, allowed: set[str] | None = None) -> Mapping[str, Any]:
-    data = request.data
-    if not isinstance(data, Mapping):
-        raise InvalidValues({"body": "Send a JSON object."})
-    unknown = sorted(set(data) - allowed) if allowed is not None else []
-    if unknown:
-        raise InvalidValues(
-            {str(name)[:64]: "This field is not known. Remove it." for name in unknown}
-        )
-    return data
 
 
 def _id(text: str) -> UUID:

@@ -3,15 +3,19 @@
 import smtplib
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import formataddr
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import UUID
 
+from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMultiAlternatives, get_connection
+from django.db import connection
 from django.template.loader import render_to_string
 
-from notifications import announcements, crash_points, preferences, unsubscribing
+from notifications import announcements, crash_points, prepared, unsubscribing
 from notifications.announcements import Announcement
 from notifications.channel import DeliveryFailed, Parcel, Planned, Receipt, Skipped
 from notifications.event import Event
@@ -20,6 +24,7 @@ from notifications.plain_text import one_line
 
 # SMTP answers of which another try gives the same: no such mailbox, not allowed.
 _PERMANENT: Final = frozenset({550, 551, 553, 554, 556})
+_ADDRESS: Final = "select email from {person} where id = %s and is_active"
 
 
 class EmailChannel:
@@ -42,27 +47,31 @@ class EmailChannel:
             return "EMAIL_URL is not set, so nobody gets mail."
         return ""
 
-    def plan(self, event: Event, announcement: Announcement) -> list[Planned]:
-        """Make one mail for the owner."""
-        message_id = mail_id(event.subject_id, f"{event.name}:{event.id}")
-        return [Planned(target=event.owner_id.hex, message_id=message_id)]
+    def plan(self, told: Sequence[tuple[Event, Announcement]]) -> list[tuple[Event, Planned]]:
+        """Make one mail for the owner of each."""
+        return [
+            (
+                event,
+                Planned(
+                    target=event.owner_id.hex,
+                    message_id=mail_id(event.subject_id, f"{event.name}:{event.id}"),
+                ),
+            )
+            for event, _ in told
+        ]
 
     def prepare(self, parcel: Parcel) -> Callable[[], Receipt]:
         """Read the person and the subject, and write the mail."""
         announcement = announcements.of(parcel.name)
         if announcement is None:
             raise Skipped("This is not announced any more.")
-        person = get_user_model().objects.filter(pk=parcel.owner_id).first()
-        if person is None or not person.is_active or not person.email:
+        address = _address_of(parcel.owner_id)
+        if not address:
             raise Skipped("The account is closed.")
-        if not preferences.is_on(
-            parcel.owner_id, parcel.name, self.name, default=self.name in announcement.on_by_default
-        ):
-            raise Skipped("You turned it off.")
         found = announcement.context(parcel.subject_id, parcel.payload)
         if found is None:
             raise Skipped("What it was about is gone.")
-        message = _message(parcel, str(person.email), found)
+        message = _message(parcel, address, found, is_forced=announcement.is_forced)
         crash_points.reach("email.rendered")
         return lambda: _send(message)
 
@@ -70,8 +79,20 @@ class EmailChannel:
         """Leave it: the notification centre has the same notice."""
 
 
-def _message(parcel: Parcel, address: str, found: Mapping[str, Any]) -> EmailMultiAlternatives:
-    way_out = unsubscribing.address(parcel.owner_id, parcel.name, "email")
+def _address_of(owner_id: UUID) -> str:
+    rows = prepared.run(_statement(), [owner_id])
+    return str(rows[0][0]) if rows else ""
+
+
+@cache
+def _statement() -> str:
+    return _ADDRESS.format(person=connection.ops.quote_name(get_user_model()._meta.db_table))
+
+
+def _message(
+    parcel: Parcel, address: str, found: Mapping[str, Any], *, is_forced: bool
+) -> EmailMultiAlternatives:
+    way_out = "" if is_forced else unsubscribing.address(parcel.owner_id, parcel.name, "email")
     context = {**found, "unsubscribe_url": way_out, "home_url": settings.PUBLIC_URL}
     folder = f"notifications/{parcel.name}"
     message = EmailMultiAlternatives(
@@ -83,13 +104,20 @@ def _message(parcel: Parcel, address: str, found: Mapping[str, Any]) -> EmailMul
             "Message-ID": parcel.message_id,
             # Answers of out-of-office robots are of no use to anybody.
             "Auto-Submitted": "auto-generated",
-            "List-Unsubscribe": f"<{way_out}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "List-Id": f"{quote(parcel.name)} <{parcel.name.replace('_', '-')}.videogen>",
+            **(_list_headers(parcel.name, way_out) if way_out else {}),
         },
     )
     message.attach_alternative(render_to_string(f"{folder}/body.html", context), "text/html")
     return message
+
+
+def _list_headers(name: str, way_out: str) -> dict[str, str]:
+    """Name the kind of mail, and the way out of it (RFC 2919, 2369, 8058)."""
+    return {
+        "List-Unsubscribe": f"<{way_out}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Id": f"{quote(name)} <{name.replace('_', '-')}.videogen>",
+    }
 
 
 def _send(message: EmailMultiAlternatives) -> Receipt:
@@ -102,6 +130,13 @@ def _send(message: EmailMultiAlternatives) -> Receipt:
         raise _refused(code, text, receipt) from error
     except smtplib.SMTPResponseException as error:
         raise _refused(error.smtp_code, error.smtp_error, receipt) from error
+    except AnymailRecipientsRefused as error:
+        reason = "The mail service takes nothing for this address."
+        raise DeliveryFailed(reason, permanent=True, receipt=receipt) from error
+    except AnymailError as error:
+        # What it says may have the address or parts of the key.
+        said = f"answered {error.status_code}" if error.status_code else "could not be used"
+        raise DeliveryFailed(f"The mail service {said}.", receipt=receipt) from error
     except (smtplib.SMTPException, OSError) as error:
         reason = f"The mail server could not be used: {type(error).__name__}."
         raise DeliveryFailed(reason, receipt=receipt) from error

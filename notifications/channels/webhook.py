@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -41,23 +41,23 @@ class WebhookChannel:
         """Say that it always works: endpoints bring their own addresses."""
         return ""
 
-    def plan(self, event: Event, announcement: Announcement) -> list[Planned]:
-        """Make a delivery for every endpoint of the owner that listens."""
-        if not announcement.webhook_type:
+    def plan(self, told: Sequence[tuple[Event, Announcement]]) -> list[tuple[Event, Planned]]:
+        """Make a delivery for every endpoint of the owner that listens; none of what the owner did."""
+        public = {
+            event.id: (event, announcement)
+            for event, announcement in told
+            if announcement.webhook_type and event.payload.get("by") != "owner"
+        }
+        if not public:
             return []
-        endpoints = webhook_endpoints.listening(
-            event.owner_id, announcement.webhook_type, since=event.recorded_at
-        )
-        if not endpoints:
-            return []
-        message_id = public_id(event.subject_id, f"{event.name}:{event.id}")
-        data = announcement.webhook_data(event) if announcement.webhook_data else {}
-        text = content(
-            announcement.webhook_type, message_id, data, at=int(event.recorded_at.timestamp())
+        listening = webhook_endpoints.listening(
+            [(event, announcement.webhook_type) for event, announcement in public.values()]
         )
         return [
-            Planned(target=str(endpoint), message_id=message_id, content=text)
-            for endpoint in endpoints
+            (event, planned)
+            for event_id, endpoints in listening.items()
+            for event, announcement in (public[event_id],)
+            for planned in _planned(event, announcement, endpoints)
         ]
 
     def prepare(self, parcel: Parcel) -> Callable[[], Receipt]:
@@ -82,6 +82,17 @@ class WebhookChannel:
         if parcel.name == webhook_endpoints.TEST:
             return
         webhook_endpoints.disable_dead(UUID(parcel.target), reason, is_gone=is_gone)
+
+
+def _planned(
+    event: Event, announcement: Announcement, endpoints: Sequence[UUID]
+) -> Iterator[Planned]:
+    message_id = public_id(event.subject_id, f"{event.name}:{event.id}")
+    data = announcement.webhook_data(event) if announcement.webhook_data else {}
+    at = int(event.recorded_at.timestamp())
+    text = content(announcement.webhook_type, message_id, data, at=at)
+    for endpoint in endpoints:
+        yield Planned(target=str(endpoint), message_id=message_id, content=text)
 
 
 def content(event_type: str, message_id: str, data: Mapping[str, Any], *, at: int) -> str:

@@ -6,7 +6,9 @@ from notifications.models.notification import Notification
 from notifications.models.outbox_event import OutboxEvent
 from notifications.models.parked_event import ParkedEvent
 from notifications.models.preference import Preference
+from notifications.models.push import Platform, PushDevice, PushSubscription
 from notifications.models.webhook_endpoint import WebhookEndpoint
+from notifications.models.wishes import Wishes
 
 __all__ = [
     "Delivery",
@@ -16,7 +18,11 @@ __all__ = [
     "Notification",
     "OutboxEvent",
     "ParkedEvent",
+    "Platform",
     "Preference",
+    "PushDevice",
+    "PushSubscription",
     "Route",
     "WebhookEndpoint",
+    "Wishes",
 ]

@@ -10,6 +10,10 @@ class DeliveryState(models.TextChoices):
     SCHEDULED = "scheduled"
     # The other side took it.
     DELIVERED = "delivered"
+    # Waits for its reader's time, until `due_at`; then it is scheduled, or part of a summary.
+    HELD = "held"
+    # Part of a summary.
+    MERGED = "merged"
     # Given up: refused for good, the schedule ran out, or the target was disabled.
     ABANDONED = "abandoned"
     # There was nobody to send it to, or they do not want it any more.
@@ -35,11 +39,15 @@ class Delivery(models.Model):
     state = models.CharField(
         max_length=9, choices=DeliveryState.choices, default=DeliveryState.SCHEDULED
     )
-    # Why it was abandoned or skipped.
+    # Why it was abandoned, skipped or held.
     reason = models.CharField(max_length=300, default="", blank=True)
     # Null when it has ended. A claimed try is due again when its courier may be dead.
     due_at = models.DateTimeField(null=True, db_default=Now())
     claimed_until = models.DateTimeField(null=True)
+    # It waits for the daily mail.
+    is_daily = models.BooleanField(default=False, db_default=False)
+    # The delivery that tells it together with others.
+    summary_id = models.UUIDField(null=True)
     # Of the last try: the fencing token of whoever writes down what became of it.
     attempt = models.IntegerField(default=0)
     # Tries since it was planned or replayed; the schedule reads it.
@@ -57,8 +65,20 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 name="delivery_due_iff_scheduled",
                 condition=Q(state="scheduled", due_at__isnull=False, ended_at__isnull=True)
+                | Q(state="held", due_at__isnull=False, claimed_until__isnull=True)
+                & Q(ended_at__isnull=True)
                 | Q(due_at__isnull=True, claimed_until__isnull=True, ended_at__isnull=False)
-                & ~Q(state="scheduled"),
+                & ~Q(state__in=["scheduled", "held"]),
+            ),
+            models.CheckConstraint(
+                name="delivery_merged_iff_in_a_summary",
+                condition=Q(state="merged", summary_id__isnull=False)
+                | Q(summary_id__isnull=True) & ~Q(state="merged"),
+            ),
+            models.UniqueConstraint(
+                name="delivery_summary_once",
+                fields=["channel", "target", "message_id"],
+                condition=Q(event_id__isnull=True, name="notices.summed"),
             ),
         ]
         indexes = [
@@ -74,10 +94,24 @@ class Delivery(models.Model):
                 fields=["channel", "target"],
                 condition=Q(claimed_until__isnull=False),
             ),
+            # How much of a channel one owner's targets have under way.
+            models.Index(
+                name="delivery_claimed_by_owner",
+                fields=["channel", "owner_id"],
+                condition=Q(claimed_until__isnull=False),
+            ),
+            models.Index(name="delivery_held", fields=["due_at"], condition=Q(state="held")),
+            models.Index(
+                name="delivery_in_summary",
+                fields=["summary_id"],
+                condition=Q(summary_id__isnull=False),
+            ),
             # What each person was sent, newest first.
             models.Index(name="delivery_by_owner", fields=["owner_id", "-id"]),
             models.Index(name="delivery_by_target", fields=["target", "-id"]),
             models.Index(name="delivery_ended", fields=["ended_at"]),
+            # What nobody took, newest first.
+            models.Index(name="delivery_abandoned", fields=["-id"], condition=Q(state="abandoned")),
         ]
 
     def __str__(self) -> str:
@@ -87,7 +121,7 @@ class Delivery(models.Model):
 class DeliveryAttempt(models.Model):
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
     number = models.IntegerField()
-    # delivered, failed or skipped; overtaken when a later try had begun.
+    # delivered, failed, skipped or held; overtaken when a later try had begun.
     outcome = models.CharField(max_length=9)
     # What was wrong, as the person who owns the target reads it.
     reason = models.CharField(max_length=300, default="", blank=True)
@@ -118,6 +152,8 @@ class Route(models.Model):
 
     channel = models.CharField(max_length=16)
     target = models.CharField(max_length=64)
+    # Whose target it is; null until it is next written to, where it was made before owners were noted.
+    owner_id = models.UUIDField(null=True)
     # When there is something to do; null when nothing is scheduled.
     next_at = models.DateTimeField(null=True)
     # Failures since the last success.

@@ -36,6 +36,11 @@ class OutboxEvent(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
+                name="outbox_one_end_of_a_batch",
+                fields=["subject_id"],
+                condition=Q(name="batch.ended"),
+            ),
+            models.UniqueConstraint(
                 name="outbox_feed_order",
                 fields=["owner_id", "sequence"],
                 condition=Q(sequence__isnull=False),

@@ -21,10 +21,12 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """Turn mail of one kind off. A GET only asks, because scanners open every address of a mail."""
     found = unsubscribing.read(token)
     announcement = announcements.of(found.name) if found else None
-    if found is None or announcement is None:
+    if found is None or announcement is None or announcement.is_forced:
         raise Http404
+    is_default = found.channel in announcement.on_by_default
     if request.method == "POST":
-        preferences.choose(found.owner_id, found.name, found.channel, is_on=False)
-    return render(
-        request, _PAGE, {"title": announcement.title, "is_done": request.method == "POST"}
-    )
+        preferences.choose(
+            found.owner_id, found.name, found.channel, is_on=False, default=is_default
+        )
+    is_on = preferences.is_on(found.owner_id, found.name, found.channel, default=is_default)
+    return render(request, _PAGE, {"title": announcement.title, "is_done": not is_on})

@@ -1,6 +1,7 @@
 """`python -m proofs.sinks.http JOURNAL`: a user's webhook receiver in a process of its own.
 
-Prints its port. Every request becomes a line of the journal before it is answered. The path says how it answers:
+Prints its port. Every whole request becomes a line of the journal before it is answered; of a sender that was killed
+while it sent, nothing arrived. The path says how it answers:
 `/status/500`, `/hang`, `/drip`, `/flood`, `/redirect`, `/flaky/N` (fails N times for each message), anything else 204.
 """
 
@@ -37,7 +38,12 @@ class Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Note the request, then answer as the path says."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+        length = int(self.headers.get("Content-Length", "0"))
+        raw = self.rfile.read(length)
+        if len(raw) < length:
+            self.close_connection = True
+            return
+        body = raw.decode()
         message = self.headers.get("webhook-id", "")
         with self.lock:
             self.tries[self.path + message] += 1

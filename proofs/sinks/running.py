@@ -30,7 +30,7 @@ class Sink:
 
 @contextmanager
 def sink(kind: str, folder: Path) -> Iterator[Sink]:
-    """Run a sink, `http` or `smtp`, with its journal in a folder."""
+    """Run a sink, `http`, `smtp` or `push`, with its journal in a folder."""
     journal = folder / f"{kind}.journal"
     process = subprocess.Popen(
         [sys.executable, "-m", f"proofs.sinks.{kind}", str(journal)],

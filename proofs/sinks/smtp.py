@@ -1,6 +1,7 @@
 """`python -m proofs.sinks.smtp JOURNAL`: a mail server in a process of its own (RFC 5321, what clients use of it).
 
-Prints its port. Every mail becomes a line of the journal before it is acknowledged.
+Prints its port. Every whole mail becomes a line of the journal before it is acknowledged; one that ends before its
+last line was never sent.
 """
 
 import email
@@ -48,6 +49,8 @@ class Session(socketserver.StreamRequestHandler):
             if line == b".\r\n":
                 break
             raw += line.removeprefix(b".")
+        else:
+            return
         message = email.message_from_bytes(raw, policy=email.policy.default)
         self.journal.note(
             {

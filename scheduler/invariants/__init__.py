@@ -4,6 +4,7 @@ Safety holds at any moment. Liveness says that what must happen did, within `GRA
 statement gives the rows that break it, at most a handful; no row is the proof that it holds.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,9 +21,18 @@ from scheduler.invariants.telling import TELLING_LIVENESS, TELLING_SAFETY
 GRACE_SECONDS: Final = 60.0
 _SHOWN: Final = 5
 
-__all__ = ["GRACE_SECONDS", "INVARIANTS", "LIVENESS", "SAFETY", "Violation", "violations"]
+__all__ = [
+    "AT_ANY_MOMENT",
+    "GRACE_SECONDS",
+    "INVARIANTS",
+    "LIVENESS",
+    "SAFETY",
+    "Violation",
+    "violations",
+]
 
-INVARIANTS: Final = SAFETY + TELLING_SAFETY + TELLING_LIVENESS + LIVENESS
+AT_ANY_MOMENT: Final = SAFETY + TELLING_SAFETY
+INVARIANTS: Final = AT_ANY_MOMENT + TELLING_LIVENESS + LIVENESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +48,22 @@ class Violation:
         return f"{self.name}: {self.sentence} Not so for: {shown}"
 
 
-def violations(*, grace: float = GRACE_SECONDS) -> list[Violation]:
-    """Check every invariant in the caller's snapshot; `grace` is in seconds."""
+def violations(
+    *, grace: float = GRACE_SECONDS, only: Collection[str] | None = None
+) -> list[Violation]:
+    """Check every invariant, or those that are named, in the caller's snapshot; `grace` is in seconds."""
     values: dict[str, Any] = {
         "moves": [">queued", *(f"{start}>{end}" for start, ends in MOVES.items() for end in ends)],
         "counting": [kind.value for kind in FailureKind if kind.counts],
         "max_attempts": settings.MAX_ATTEMPTS,
         "grace": grace,
+        "notices_kept": settings.NOTIFICATIONS_KEPT_DAYS - 1,
     }
     found = []
     with connection.cursor() as cursor:
         for name, sentence, statement in INVARIANTS:
+            if only is not None and name not in only:
+                continue
             cursor.execute(f"{statement} limit {_SHOWN}", values)
             if rows := cursor.fetchall():
                 found.append(Violation(name=name, sentence=sentence, rows=tuple(rows)))

@@ -165,7 +165,7 @@ SAFETY: Final[tuple[tuple[str, str, str], ...]] = (
         """
         select t.job_id, t.version, count(e.id) from job_transition t
         left join outbox_event e on e.subject_id = t.job_id
-            and (e.payload->>'version')::int = t.version and e.name <> 'job.cancel_requested'
+            and (e.payload->>'version')::int = t.version and e.name not in ('job.cancel_requested', 'job.edited')
         group by t.job_id, t.version having count(e.id) <> 1
         """,
     ),
@@ -308,11 +308,15 @@ SAFETY: Final[tuple[tuple[str, str, str], ...]] = (
         "doors_count_what_waits",
         "What was submitted to a line since its door was published is counted there.",
         """
-        select door.line_id, door.added, sum(backlog.cost) from door
+        select door.line_id, counted.added, sum(backlog.cost) from door
+        cross join lateral (
+            select door.added + coalesce(sum(gate.added), 0) as added
+            from gate where gate.line_id = door.line_id
+        ) counted
         join backlog on backlog.line_id = door.line_id and backlog.since > door.published_at
         join line on line.id = door.line_id
         where door.bound is not null and line.tier_id <> 'standby'
-        group by door.line_id having sum(backlog.cost) > door.added + 0.001
+        group by door.line_id, counted.added having sum(backlog.cost) > counted.added + 0.001
         """,
     ),
 )

@@ -22,6 +22,8 @@ TELLING_SAFETY: Final[tuple[tuple[str, str, str], ...]] = (
         ) last on true
         where (d.state = 'delivered') <> coalesce(last.outcome = 'delivered', false)
             and d.state in ('delivered', 'abandoned', 'skipped')
+            -- Codes and the like are sent at once, by no route and without tries.
+            and d.name <> 'account.mail'
         """,
     ),
     (
@@ -33,10 +35,22 @@ TELLING_SAFETY: Final[tuple[tuple[str, str, str], ...]] = (
         """,
     ),
     (
+        "in_one_summary",
+        "What is in a summary has one, of the same person and target.",
+        """
+        select part.id, part.summary_id from delivery part
+        left join delivery whole on whole.id = part.summary_id
+        where part.state = 'merged' and (whole.id is null or whole.owner_id <> part.owner_id
+            or whole.channel <> part.channel or whole.target <> part.target)
+            and part.ended_at > now() - interval '1 day'
+        """,
+    ),
+    (
         "one_message_id",
         "A message id stands for one event of one owner.",
         """
-        select message_id, count(distinct event_id) from delivery where event_id is not null
+        select message_id, count(distinct event_id) from delivery
+        where event_id is not null and message_id <> ''
         group by message_id having count(distinct event_id) > 1 or count(distinct owner_id) > 1
         """,
     ),
@@ -65,6 +79,28 @@ TELLING_LIVENESS: Final[tuple[tuple[str, str, str], ...]] = (
         left join delivery_route l on l.channel = d.channel and l.target = d.target
         where d.state = 'scheduled' and d.due_at < now() - make_interval(secs => %(grace)s)
             and (l.next_at is null or l.next_at < now() - make_interval(secs => %(grace)s))
+        """,
+    ),
+    (
+        "held_notices_go_on",
+        "No notice waits beyond its time.",
+        """
+        select id, channel, due_at from delivery
+        where state = 'held' and due_at < now() - make_interval(secs => %(grace)s)
+        """,
+    ),
+    (
+        "batches_end",
+        "Every batch whose jobs have all ended is told.",
+        """
+        select batch.id from batch join job on job.batch_id = batch.id
+        where batch.closed_at < now() - make_interval(secs => %(grace)s)
+            and batch.closed_at > greatest(now() - interval '7 days', batch.created_at)
+        group by batch.id
+        having max(job.finished_at) < now() - make_interval(secs => %(grace)s)
+            and bool_and(job.finished_at is not null)
+            and not exists (select 1 from outbox_event
+                where name = 'batch.ended' and subject_id = batch.id)
         """,
     ),
     (

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from scheduler.simulation import plots, report
+from scheduler.simulation import plots, report, verify
 
 
 def main() -> int:
@@ -20,8 +20,19 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--plot", type=Path, metavar="FOLDER", help="draw waits, as PNG and HTML")
     parser.add_argument("--full", action="store_true", help="a day of all users, not a twentieth")
+    parser.add_argument(
+        "--verify",
+        metavar="SEEDS",
+        nargs="?",
+        const=",".join(map(str, verify.SEEDS)),
+        help="play all scenarios with these seeds (1,2,3) and say which promises hold",
+    )
     options = parser.parse_args()
     began = time.monotonic()
+    if options.verify:
+        kept = verify.verify([int(seed) for seed in options.verify.split(",")], say=print)
+        print(f"took {time.monotonic() - began:.0f} s")
+        return not kept
     found = report.play(options.scenario, seed=options.seed, full=options.full)
     _table(found.figures)
     print(f"took {time.monotonic() - began:.0f} s")

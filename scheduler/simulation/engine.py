@@ -7,12 +7,12 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any, Final
 
-from jobs.door import Ticket
+from jobs.door import Refused, Ticket
 from scheduler import admission
 from scheduler.admission import Standing
 from scheduler.simulation.entrance import Entrance
 from scheduler.simulation.fair import Fair
-from scheduler.simulation.fleet import Change, Fleet, Pool, Rules
+from scheduler.simulation.fleet import STANDBY, Change, Fleet, Pool, Rules
 from scheduler.simulation.measures import Measures
 from scheduler.simulation.outlooks import Outlooks
 from scheduler.simulation.rivals import Policy
@@ -24,6 +24,9 @@ _MINUTE: Final = 60.0
 _LATE_BY: Final = 4.0
 # An attempt that was lost is tried again after so many seconds, doubled each time.
 _RETRY_AFTER: Final = 5.0
+# Of those who are offered standby so many take it, and set it one of these ends, seconds.
+_TAKES_STANDBY: Final = 0.1
+_STANDBY_LASTS: Final = (1200.0, 3600.0, 86_400.0)
 
 MakePolicy = Callable[[Mapping[str, Rules], Mapping[str, Pool]], Policy]
 
@@ -99,14 +102,25 @@ class Engine:
                 break
             self.measures.advance(now)
             act(now, *arguments)
-            for job, _ in self.policy.grants(now):
+            granted = self.policy.grants(now)
+            for job, _ in granted:
                 self._start(now, job)
-            self.measures.look(self.policy, now)
+            self.measures.look(self.policy, now, granted=granted)
         if self.entrance is not None:
             self.result.door = self.entrance.figures()
         if self.outlooks is not None:
-            self.result.ranges = self.outlooks.figures()
+            self.result.ranges = self.outlooks.figures(cuts=self._cuts())
         return self.result
+
+    def _cuts(self) -> list[float]:
+        slots = {name: count for name, count, _ in self.trace.fleet.pools}
+        found = []
+        for change in self.trace.fleet.changes:
+            if change.slots is not None:
+                if change.slots < slots[change.pool]:
+                    found.append(change.at)
+                slots[change.pool] = change.slots
+        return found
 
     def _at(self, when: float, act: Callable[..., None], *arguments: Any) -> None:
         self.sequence += 1
@@ -118,24 +132,44 @@ class Engine:
                 asked, now=now, ticket=ticket, spread=self.random.uniform(0.0, 2.0)
             )
             if refused is not None:
-                # Who obeys comes back once.
-                if refused.retry_after is not None and ticket is None and asked.obeys:
-                    back = now + refused.retry_after + self.random.uniform(0.0, _LATE_BY)
-                    self._at(back, self._call, asked, refused.ticket)
+                self._refused(now, asked, refused, is_back=ticket is not None)
                 return
         self._accept(now, asked)
 
-    def _accept(self, now: float, asked: Call) -> None:
+    def _refused(self, now: float, asked: Call, refused: Refused, *, is_back: bool) -> None:
+        if refused.is_standby_offered and self.random.random() < _TAKES_STANDBY:
+            self._stand_by(now, asked)
+        elif refused.retry_after is not None and not is_back and asked.obeys:
+            # Who obeys comes back once.
+            back = now + refused.retry_after + self.random.uniform(0.0, _LATE_BY)
+            self._at(back, self._call, asked, refused.ticket)
+
+    def _stand_by(self, now: float, asked: Call) -> None:
+        if self.entrance is not None and self.entrance.admits_standby(asked):
+            job = self._accept(now, asked._replace(tier=STANDBY, plan=asked.tier))
+            self._at(now + self.random.choice(_STANDBY_LASTS), self._expire, job)
+
+    def _expire(self, now: float, job: Job) -> None:
+        if job.attempts == 0 and job.expired_at is None:
+            self.policy.remove(job)
+            job.expired_at = now
+            self.active[job.call.owner] -= 1
+            self.result.expired += 1
+            if self.outlooks is not None:
+                self.outlooks.given_up(job)
+
+    def _accept(self, now: float, asked: Call) -> Job:
         job = Job(asked, len(self.result.jobs), now, had_none=not self.active[asked.owner])
         self.result.jobs.append(job)
         self.active[asked.owner] += 1
         self.policy.add(job)
-        if self.outlooks is None:
-            return
+        if self.outlooks is None or asked.tier == STANDBY:
+            return job
         self.outlooks.arrived(job, now=now)
         expected = self.outlooks.quote(job, now=now, is_new=True)
         if expected is not None:
             self._at(now + self.random.uniform(0.0, 2.0) * expected.seconds, self._ask_again, job)
+        return job
 
     def _ask_again(self, now: float, job: Job) -> None:
         is_waiting = job.attempts == 0 and job.expired_at is None
@@ -229,9 +263,4 @@ class Engine:
                 if job.attempts == 0 and admission.is_given_up(
                     self.standings[tier], waited=now - job.submitted_at
                 ):
-                    policy.remove(job)
-                    job.expired_at = now
-                    self.active[job.call.owner] -= 1
-                    self.result.expired += 1
-                    if self.outlooks is not None:
-                        self.outlooks.given_up(job)
+                    self._expire(now, job)

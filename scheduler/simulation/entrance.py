@@ -1,14 +1,18 @@
 """The door of the simulated installation, and whether what it told the refused proved right."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
-from jobs.door import Admitted, Door, Own, Refused, Ticket, knock
+from jobs.door import Admitted, Door, Own, Refused, Ticket, admits_standby, knock
 from scheduler import admission
 from scheduler.admission import Drains
 from scheduler.simulation.fair import Fair, LineRow
+from scheduler.simulation.fleet import STANDBY
 from scheduler.simulation.outlooks import Outlooks
 from scheduler.simulation.trace import Call
+
+# As `scheduler/doors.py` publishes it.
+_STANDBY_MOST: Final = 1000
 
 
 class Entrance:
@@ -21,7 +25,7 @@ class Entrance:
         # When the places that an owner was promised of its own run out.
         self.promised: dict[int, list[float]] = {}
         self.refused: Counter[tuple[str, str]] = Counter()
-        self.untimed = 0
+        self.untimed = self.on_standby = 0
         self.returned = self.right = 0
         self.fullest = 0.0
 
@@ -61,7 +65,7 @@ class Entrance:
 
     def _own(self, call: Call, line: LineRow, now: float) -> Own:
         limit = self.policy.tiers[call.tier].queued_limit
-        queued = self.policy.queued[call.owner]
+        queued = self.policy.queued[call.owner, False]
         if limit is None or queued < limit:
             return Own(queued=queued, limit=limit)
         promised = [until for until in self.promised.get(call.owner, []) if until > now]
@@ -85,11 +89,23 @@ class Entrance:
         elif answer.why.value == "own_queue":
             self.promised.setdefault(call.owner, []).append(answer.ticket.until)
 
+    def admits_standby(self, call: Call) -> bool:
+        """Ask for a place on standby; only numbers bound it."""
+        line = self.policy.lines[STANDBY, call.kind]
+        own = self.policy.tiers[STANDBY].queued_limit or 0
+        waiting = sum(len(lane.jobs) for lane in line.waiting.values())
+        found = admits_standby(waiting=waiting, limit=_STANDBY_MOST) and admits_standby(
+            waiting=self.policy.queued[call.owner, True], limit=own
+        )
+        self.on_standby += found
+        return found
+
     def figures(self) -> dict[str, Any]:
         """Give refusals by tier and reason, and how right the times were that they named."""
         return {
             "refused": {f"{tier}/{why}": n for (tier, why), n in sorted(self.refused.items())},
             "without_a_time": self.untimed,
+            "taken_on_standby": self.on_standby,
             "returned": self.returned,
             "right": round(self.right / self.returned, 4) if self.returned else None,
             "fullest": round(self.fullest, 4),

@@ -3,13 +3,14 @@
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import Final
 from uuid import UUID
 
 from jobs import lane_tags
 from scheduler import capacity, fairness
 from scheduler.rows import FreeSlots, Head, Line, Picked, Share, Snapshot, Turn
-from scheduler.simulation.fleet import Pool, Rules
+from scheduler.simulation.fleet import STANDBY, Pool, Rules
 from scheduler.simulation.trace import Job
 
 _BATCH: Final = 10
@@ -63,12 +64,15 @@ class Fair:
         }
         self.numbered = {line.number: line for line in self.lines.values()}
         self.running: Counter[int] = Counter()
-        self.queued: Counter[int] = Counter()
+        # By owner, and whether on standby, which takes no place of the plan's.
+        self.queued: Counter[tuple[int, bool]] = Counter()
         self.owned: dict[int, list[Lane]] = defaultdict(list)
+        self.plans: dict[int, str] = {}
         self.settled: dict[tuple[str, str], float] = defaultdict(float)
         self.reached: dict[tuple[str, str], float] = {}
         self.held: Counter[tuple[str, str]] = Counter()
         self.begun: dict[tuple[str, str], float] = defaultdict(float)
+        self.granted: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.floors: dict[str, float] = {}
         self.turns: dict[tuple[str, int], Turn] = {}
 
@@ -77,6 +81,7 @@ class Fair:
     def add(self, job: Job) -> None:
         """Put a job in its lane; a retry comes back to its old place."""
         call = job.call
+        self.plans.setdefault(call.owner, call.plan or call.tier)
         line = self.lines[call.tier, call.kind]
         lane = line.lanes.get(call.owner)
         is_new = lane is None
@@ -93,7 +98,7 @@ class Fair:
         while place and job.number < lane.jobs[place - 1].number:
             place -= 1
         lane.jobs.insert(place, job)
-        self.queued[call.owner] += 1
+        self.queued[call.owner, call.tier == STANDBY] += 1
         self._weigh(lane, call.estimate)
         self._open(lane)
 
@@ -102,7 +107,7 @@ class Fair:
         lane = self.lines[job.call.tier, job.call.kind].lanes[job.call.owner]
         self._close(lane)
         lane.jobs.remove(job)
-        self.queued[job.call.owner] -= 1
+        self.queued[job.call.owner, job.call.tier == STANDBY] -= 1
         self._weigh(lane, -job.call.estimate)
         self._open(lane)
 
@@ -112,6 +117,7 @@ class Fair:
         key = job.pool, call.tier
         self.held[key] -= 1
         self.begun[key] -= job.granted_at
+        self.granted[key].remove(job.granted_at)
         self.settled[key] += lane_tags.settled(held=held, weight=self.tiers[call.tier].weight)
         had_room = self._room(call.owner) != 0
         self.running[call.owner] -= 1
@@ -124,7 +130,7 @@ class Fair:
             virtual_time=lane.line.virtual_time,
         )
         counts_from = lane_tags.counts_from(
-            held_until=now, bound=self.tiers[call.tier].bound_seconds
+            held_until=now, bound=self.tiers[self.plans[call.owner]].bound_seconds
         )
         if not had_room:
             lane.counts_from = counts_from
@@ -156,7 +162,7 @@ class Fair:
             lane.is_ready = False
 
     def _open(self, lane: Lane) -> None:
-        if lane.jobs and not lane.is_ready and self._room(lane.owner, lane.line.tier) != 0:
+        if lane.jobs and not lane.is_ready and self._room(lane.owner) != 0:
             insort(lane.line.ready, (lane.tag, lane.owner))
             insort(lane.line.oldest, (self._head_since(lane), lane.owner))
             lane.is_ready = True
@@ -164,10 +170,8 @@ class Fair:
     def _head_since(self, lane: Lane) -> float:
         return max(lane.jobs[0].submitted_at, lane.counts_from)
 
-    def _room(self, owner: int, tier: str | None = None) -> int | None:
-        if tier is None:
-            tier = self.owned[owner][0].line.tier
-        limit = self.tiers[tier].running_limit
+    def _room(self, owner: int) -> int | None:
+        limit = self.tiers[self.plans[owner]].running_limit
         return None if limit is None else max(0, limit - self.running[owner])
 
     # Grant
@@ -261,7 +265,7 @@ class Fair:
             owner_id=lane.owner_id,
             line_id=lane.line.number,
             tag=lane.tag,
-            room=self._room(lane.owner, lane.line.tier),
+            room=self._room(lane.owner),
             jobs=first,
             has_more=len(jobs) > _JOBS_OF_A_LANE,
             counts_from=lane.counts_from,
@@ -279,6 +283,7 @@ class Fair:
             settled=self.settled[key],
             elapsed=held * now - self.begun[key],
             held=held,
+            newest=max(self.granted[key], default=-inf),
             reached=self.reached.get(key, 0.0),
         )
 
@@ -291,17 +296,18 @@ class Fair:
             job = lane.jobs.popleft()
             if job.waiting.job_id != grant.job_id:
                 raise AssertionError(f"{grant.job_id} is not first in its lane.")
-            self.queued[lane.owner] -= 1
+            self.queued[lane.owner, line.tier == STANDBY] -= 1
             self._weigh(lane, -job.call.estimate)
             lane.tag += grant.step
             self.running[lane.owner] += 1
             key = grant.pool, line.tier
             self.held[key] += 1
             self.begun[key] += now
+            self.granted[key].append(now)
             self.pools[grant.pool].running += 1
             job.pool, job.granted_at = grant.pool, now
             self._open(lane)
-            if self._room(lane.owner, line.tier) == 0:
+            if self._room(lane.owner) == 0:
                 for other in self.owned[lane.owner]:
                     self._close(other)
             done.append((job, grant.pool))

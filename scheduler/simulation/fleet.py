@@ -55,6 +55,14 @@ TIERS: Final[Mapping[str, Rules]] = {
         bound_seconds=1200.0,
     ),
 }
+# Chosen for a call, not a plan: no promise, and its owner's own limits.
+STANDBY: Final = "standby"
+WITH_STANDBY: Final[Mapping[str, Rules]] = {
+    **TIERS,
+    STANDBY: Rules(
+        weight=0, rank=1, is_paid=False, running_limit=None, queued_limit=20, bound_seconds=None
+    ),
+}
 
 
 def unlimited(tiers: Mapping[str, Rules]) -> dict[str, Rules]:
@@ -94,7 +102,7 @@ class Fleet:
     """Tiers, pools by (name, slots, kinds), and what happens to them."""
 
     pools: tuple[tuple[str, int, str], ...]
-    tiers: Mapping[str, Rules] = field(default_factory=lambda: TIERS)
+    tiers: Mapping[str, Rules] = field(default_factory=lambda: WITH_STANDBY)
     changes: tuple[Change, ...] = ()
     has_door: bool = True
 

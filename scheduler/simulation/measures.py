@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from scheduler.simulation.fleet import Pool, Rules
+from scheduler.simulation.fleet import STANDBY, Pool, Rules
 from scheduler.simulation.rivals import Policy
 from scheduler.simulation.trace import Job
 
@@ -30,6 +30,8 @@ class Measures:
         self.oldest_head: dict[str, float] = defaultdict(float)
         self._not_waiting: set[tuple[str, str]] = set()
         self._since: dict[str, float] = {}
+        # Starts on standby while something of a plan could have used the slot.
+        self.before_turn = 0
         self._losing = 0
         self._at = 0.0
 
@@ -41,13 +43,16 @@ class Measures:
             self.used += passed * sum(pool.running for pool in self.pools.values())
             self.lost += passed * self._losing
 
-    def look(self, policy: Policy, now: float) -> None:
+    def look(self, policy: Policy, now: float, *, granted: Iterable[tuple[Job, str]] = ()) -> None:
         """Look at what waits, after the grants of an event."""
+        given = Counter(pool for job, pool in granted if job.call.tier == STANDBY)
         self._losing = 0
         waiting: set[str] = set()
         for pool in self.pools.values():
             tiers = policy.eligible_tiers(pool.kinds)
             waiting |= tiers
+            if tiers - {STANDBY}:
+                self.before_turn += given[pool.name]
             if tiers and pool.running < pool.slots:
                 self._losing += pool.slots - pool.running
             self._not_waiting |= {(pool.name, t) for t in self.tiers if t not in tiers}
@@ -97,19 +102,20 @@ class Measures:
     def worst_window(self) -> tuple[float, int]:
         """Give the worst distance from weight, in percentage points, over windows in which all waited."""
         worst, count = 0.0, 0
-        total = sum(rules.weight for rules in self.tiers.values())
+        weights = {tier: rules.weight for tier, rules in self.tiers.items() if rules.weight}
+        total = sum(weights.values())
         for last in range(_WINDOW_MINUTES, len(self.minutes)):
             window = self.minutes[last - _WINDOW_MINUTES + 1 : last + 1]
             before = self.minutes[last - _WINDOW_MINUTES][0]
             for pool in self.pools:
-                if any((pool, tier) in gone for _, gone in window for tier in self.tiers):
+                if any((pool, tier) in gone for _, gone in window for tier in weights):
                     continue
                 got = {t: window[-1][0][pool, t] - before[pool, t] for t in self.tiers}
                 whole = sum(got.values())
                 count += 1
-                for tier, seconds in got.items():
-                    share = self.tiers[tier].weight / total
-                    worst = max(worst, 100 * abs(seconds / whole - share) if whole else 0.0)
+                for tier, weight in weights.items():
+                    off = abs(got[tier] / whole - weight / total) if whole else 0.0
+                    worst = max(worst, 100 * off)
         return round(worst, 2), count
 
     def jain(self) -> dict[str, float]:

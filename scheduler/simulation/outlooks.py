@@ -1,12 +1,12 @@
 """What is published for those who wait, and whether the ranges that were quoted proved right."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import islice
+from itertools import islice, pairwise
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 from jobs.outlook import Band, BandKey, Expected, Outlook, Place, bucket, expect
 from scheduler import estimates
@@ -19,6 +19,9 @@ from scheduler.simulation.trace import MEAN_RUN, Job
 EVERY = 2.0
 # For so long after a change of capacity ranges cover the old and the new.
 _AFTER_CHANGE = 300.0
+# Moments around a cut, seconds, between which ranges are looked at: in those told shortly before, nobody
+# could know of it.
+_AROUND_CUT: Final = (-1200.0, -300.0, -60.0, 0.0, 300.0, 1200.0)
 
 
 @dataclass(slots=True)
@@ -193,8 +196,11 @@ class Outlooks:
             self.bands.get(key, Band()), is_late=outcome == "late", is_early=outcome == "early"
         )
 
-    def figures(self) -> dict[str, Any]:
-        """Give the share of ranges that proved right, overall, by tier, by wait, and their width."""
+    def figures(self, *, cuts: Sequence[float] = ()) -> dict[str, Any]:
+        """Give the share of ranges that proved right, overall, by tier, by wait, and their width.
+
+        `cuts` are the moments at which capacity was lost: shares and widths before and after the first one.
+        """
         known = [quote for quote in self.quotes if quote.outcome]
         later = [quote for quote in known if not quote.is_new]
         return {
@@ -212,7 +218,21 @@ class Outlooks:
                 )
                 for number in range(7)
             },
+            "width_by_bucket": {
+                str(number): _width(
+                    [quote for quote in known if bucket(quote.expected.seconds) == number]
+                )
+                for number in range(7)
+            },
             "after_change": _share([quote for quote in known if quote.is_after_change]),
+            "around_cut": {
+                f"{since / 60:g} to {until / 60:g} min": [
+                    _share(told := [q for q in known if cut + since <= q.at < cut + until]),
+                    _width(told),
+                ]
+                for cut in cuts[:1]
+                for since, until in pairwise(_AROUND_CUT)
+            },
             "width_by_point_mid_wait": _width(later),
         }
 

@@ -182,6 +182,7 @@ def _of_run(run: Result) -> dict[str, Any]:
     return {
         "jobs": len(run.jobs),
         "expired": run.expired,
+        "standby_before_turn": measures.before_turn,
         "utilisation": round(measures.used / measures.capacity, 4),
         "lost_slot_time": round(measures.lost / measures.capacity, 6),
         "jain": measures.jain(),

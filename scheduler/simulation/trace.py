@@ -37,6 +37,8 @@ class Call(NamedTuple):
     # The owner submits another one like it as soon as this one starts.
     is_endless: bool = False
     larger: float = 1.0
+    # Its owner's tier, where it waits in another: on standby.
+    plan: str = ""
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 // Cancel and retry, without leaving the page. What costs credits asks first.
 import * as cards from "./cards.js";
+import { putBack } from "./sure.js";
 import { say, toast } from "./toasts.js";
 
 const busy = new Set();
@@ -8,6 +9,7 @@ const busy = new Set();
 const post = async (form) => {
   if (busy.has(form.action)) return null;
   busy.add(form.action);
+  form.ariaBusy = "true";
   try {
     const sent = await fetch(form.action, {
       method: "POST",
@@ -21,6 +23,7 @@ const post = async (form) => {
     return { isTaken: sent.ok, ...(await sent.json()) };
   } finally {
     busy.delete(form.action);
+    form.ariaBusy = null;
   }
 };
 
@@ -31,6 +34,7 @@ const cancel = async (form) => {
     if (cards.isPage()) await cards.fetchPage();
     else cards.put(answer);
     if (answer.detail) toast(answer.detail);
+    else if (answer.undo) toast("Cancelled, free.", "", () => void putBack([answer.undo]));
   } catch {
     toast("No answer came from the server. Pressing Cancel again is safe.");
   }
@@ -61,6 +65,7 @@ const OVER = {
 };
 
 let asked = "";
+let askedFrom;
 
 // Shows what is true now: while somebody reads, the video may move on, end, or have another price.
 const fill = () => {
@@ -90,6 +95,7 @@ const fill = () => {
 
 const ask = (form) => {
   asked = cards.idOf(form);
+  askedFrom = cards.controlOf(document.activeElement);
   fill();
   document.getElementById("cancel").showModal();
 };
@@ -111,10 +117,10 @@ export const start = () => {
     dialog.close();
     if (form) void cancel(form);
   });
-  // The button that opened it may have been replaced; then its successor gets the focus.
+  // What it was opened from may have been replaced; then its successor gets the focus.
   dialog.addEventListener("close", () => {
     const { activeElement } = document;
     if (activeElement !== document.body && !dialog.contains(activeElement)) return;
-    cards.focusOn(cards.find(asked), "[data-cancel] button");
+    cards.focusOn(cards.find(asked), askedFrom);
   });
 };

@@ -1,8 +1,10 @@
 import * as clock from "./clock.js";
+import { keepHeight } from "./heights.js";
 import * as numbers from "./numbers.js";
 
 // Puts what the server says about a job in its place on the page. Older news never replaces newer.
 const WAITS_EVERY = 10_000;
+const WAITS_AFTER_CHANGE = 2_500;
 
 const lists = () => ({
   "under-way": document.querySelector('[data-list="under-way"]'),
@@ -17,11 +19,18 @@ const parse = (html) => {
 
 export const hasLists = () => Boolean(lists().finished);
 
+// Where the lists of this page come from: today's, or those of one batch.
+export const source = () => document.querySelector("[data-lists]")?.dataset.lists ?? "/";
+
+const isToday = () => source() === "/";
 export const isPage = () => Boolean(document.querySelector("[data-page-job]"));
 
 // The job's row, still or page: whatever shows it here.
 export const find = (id) =>
   document.querySelector(`[data-job="${CSS.escape(id)}"], [data-page-job="${CSS.escape(id)}"]`);
+
+// One of the frames of a batch's picture.
+const findPart = (id) => document.querySelector(`[data-part="${CSS.escape(id)}"]`);
 
 export const idOf = (within) => {
   const { job, pageJob } = within.closest("[data-job], [data-page-job]").dataset;
@@ -33,23 +42,29 @@ export const isInView = (card) => {
   return !document.hidden && top >= 0 && bottom <= innerHeight;
 };
 
-const CONTROLS = ["[data-cancel] button", "[popovertarget]", "[data-retry] button", "[data-reuse]", "[data-play]"];
+const CONTROLS = ["[data-edit]", "[data-cancel] button", "[data-cancels]", "[data-retries]", "[popovertarget]", "[data-retry] button", "[data-reuse]", "[data-play]"];
 
 export const focusOn = (card, control) => {
   const target = (control && card?.querySelector(control)) ?? card?.querySelector(".prompt a, h1");
   target?.focus({ preventScroll: true });
 };
 
+// What of its card somebody stands on; nothing for the link.
+export const controlOf = (element) => CONTROLS.find((selector) => element.matches(selector));
+
 // Puts fresh in the place of old; who stood on a button of the old one stands on that of the new one.
 const replace = (old, fresh, place) => {
   const focused = document.activeElement;
   const had = old?.contains(focused);
-  const control = had && CONTROLS.find((selector) => focused.matches(selector));
+  keepHeight(old, fresh);
+  const control = had && controlOf(focused);
   place();
   if (had) focusOn(fresh, control);
 };
 
+// Something of a job is different; or one came, moved or left, which changes the line and the price of time.
 const changed = () => document.dispatchEvent(new CustomEvent("job:changed"));
+const placed = () => document.dispatchEvent(new CustomEvent("job:placed"));
 
 const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -73,7 +88,7 @@ const dress = (within) => {
   }
 };
 
-const ORDER = ["running", "starting", "waiting", "retrying", "cancelling"];
+const ORDER = ["running", "starting", "waiting", "retrying", "batch", "cancelling"];
 
 // Running first, then what waits; rows keep their place while the pointer or the focus is on them.
 const arrange = (list) => {
@@ -90,11 +105,18 @@ const refresh = () => {
   arrange(underWay);
   const count = underWay.children.length + finished.children.length;
   document.querySelector("[data-finished]").hidden = !finished.children.length;
+  const shown = document.querySelector("[data-under-way]");
+  if (shown) shown.hidden = !underWay.children.length;
   document.querySelector("[data-empty]").hidden = Boolean(count);
 };
 
-const showNumbers = ({ tally, bulk, ...frame }) => {
-  const parts = { "[data-tally]": tally, "[data-bulk]": bulk };
+const showNumbers = ({ tally, bulk, summary, left_out: leftOut, ...frame }) => {
+  const parts = {
+    "[data-tally]": tally,
+    "[data-bulk]": bulk,
+    "[data-summary-of-batch]": summary,
+    "[data-left-out]": leftOut,
+  };
   for (const [selector, html] of Object.entries(parts)) {
     const shown = document.querySelector(selector);
     if (!shown || html === undefined || shown.innerHTML === html) continue;
@@ -106,11 +128,21 @@ const showNumbers = ({ tally, bulk, ...frame }) => {
   numbers.show(frame);
 };
 
+// A page that stays open all day shows as many as one that is loaded now.
+const dropOldest = (list) => {
+  while (list.children.length > Number(list.dataset.most)) list.lastElementChild.remove();
+};
+
 // answer: {group, version, card, tally, credits}, as the server gives it for one job. Gives the card.
 export const put = (answer) => {
   const list = lists()[answer.group];
   if (!list) return null;
   const card = parse(answer.card);
+  if (!isToday()) {
+    // Whether it belongs here, and what that makes of the whole, the server says.
+    document.dispatchEvent(new CustomEvent("page:refresh"));
+    return find(card.dataset.job);
+  }
   const old = find(card.dataset.job);
   if (old && Number(old.dataset.version) > answer.version) return old;
   const ended = old && old.dataset.group === "under-way" && answer.group === "finished";
@@ -119,6 +151,7 @@ export const put = (answer) => {
     else {
       old?.remove();
       list.prepend(card);
+      dropOldest(list);
     }
   });
   if (ended) {
@@ -129,6 +162,7 @@ export const put = (answer) => {
   showNumbers(answer);
   refresh();
   changed();
+  placed();
   return card;
 };
 
@@ -167,11 +201,12 @@ export const putAll = (today) => {
   showNumbers(today);
   refresh();
   changed();
+  placed();
 };
 
 // Moves the drawing of a running job; the words and the money wait for its event.
 export const progress = (id, percent) => {
-  const shown = find(id);
+  const shown = find(id) ?? findPart(id);
   if (!shown || shown.dataset.look !== "running") return;
   shown.querySelector("[data-done]")?.setAttribute("width", `${percent}%`);
   shown.querySelector("[data-head]")?.setAttribute("x", `${percent}%`);
@@ -182,6 +217,8 @@ export const progress = (id, percent) => {
   else void fetchCard(id);
   const detail = shown.querySelector("[data-detail]");
   if (detail) detail.textContent = `${percent}%${clock.left(shown.dataset.started, percent)}`;
+  const ready = shown.querySelector("[data-ready]");
+  if (ready) ready.textContent = clock.ready(shown.dataset.started, percent);
   changed();
 };
 
@@ -202,7 +239,7 @@ const refreshWaits = async () => {
     const { waiting, notice } = await answer.json();
     showNotice(notice);
     for (const [id, told] of Object.entries(waiting)) {
-      const shown = find(id);
+      const shown = find(id) ?? findPart(id);
       if (!shown || shown.dataset.look !== told.look) continue;
       const [place, detail, wait] = ["place", "detail", "wait"].map((part) => shown.querySelector(`[data-${part}]`));
       if (place) place.textContent = told.place;
@@ -214,16 +251,33 @@ const refreshWaits = async () => {
   }
 };
 
+// Its owner deleted it, perhaps on another device. Who stood on it stands on the page.
+export const remove = (card) => {
+  if (!card) return;
+  const had = card.contains(document.activeElement);
+  card.remove();
+  if (had) document.getElementById("main").focus({ preventScroll: true });
+  refresh();
+  numbers.refresh();
+  changed();
+};
+
 // A line of the history, where it is on this page.
 const fetchRow = async (id) => {
   const old = find(id);
   if (!old) return;
   const answer = await fetch(`/jobs/${id}/row`);
-  if (!answer.ok || answer.redirected) return;
+  if (answer.redirected) return;
+  if (answer.status === 404) remove(old);
+  else if (!answer.ok) missed(id);
+  if (!answer.ok) return;
   const fresh = parse(await answer.text());
   if (Number(old.dataset.version) > Number(fresh.dataset.version)) return;
   replace(old, fresh, () => old.replaceWith(fresh));
 };
+
+// Nobody answered: it is asked for again a little later.
+const missed = (id) => document.dispatchEvent(new CustomEvent("job:missed", { detail: id }));
 
 const asked = new Map();
 
@@ -239,9 +293,14 @@ export const fetchCard = (id) => {
     try {
       if (!lists().finished) return await fetchRow(id);
       const answer = await fetch(`/jobs/${id}/card`, { headers: { Accept: "application/json" } });
+      if (answer.redirected) return;
       if (answer.ok) put(await answer.json());
+      if (!answer.ok && answer.status !== 404) missed(id);
+      if (answer.status === 404 && find(id)) remove(find(id));
+      // A part of a batch is gone: the whole is drawn anew.
+      else if (answer.status === 404 && findPart(id)) document.dispatchEvent(new CustomEvent("page:refresh"));
     } catch {
-      // No connection: the catch-up after it comes back asks again.
+      missed(id);
     } finally {
       asked.delete(id);
       if (state.again) fetchCard(id);
@@ -251,10 +310,13 @@ export const fetchCard = (id) => {
 
 // The job page is drawn whole by the server.
 export const fetchPage = async () => {
+  const id = document.querySelector("[data-page-job]").dataset.pageJob;
   try {
     // A refused action is answered at an address of its own; the page is always here.
-    const address = `/jobs/${document.querySelector("[data-page-job]").dataset.pageJob}/`;
+    const address = `/jobs/${id}/`;
     const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    if (answer.status === 404) location.assign("/");
+    else if (!answer.ok) missed(id);
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const [old, found] = [document, fresh].map((page) => page.querySelector("[data-page-job]"));
@@ -268,11 +330,21 @@ export const fetchPage = async () => {
     numbers.refresh();
     changed();
   } catch {
-    // No connection: the catch-up after it comes back asks again.
+    missed(id);
   }
+};
+
+// Who came or went changes the places of the others, as soon as these are published anew.
+let waitsSoon = 0;
+const refreshWaitsSoon = () => {
+  waitsSoon ||= setTimeout(() => {
+    waitsSoon = 0;
+    void refreshWaits();
+  }, WAITS_AFTER_CHANGE);
 };
 
 export const start = () => {
   refresh();
   setInterval(refreshWaits, WAITS_EVERY);
+  document.addEventListener("job:placed", refreshWaitsSoon);
 };

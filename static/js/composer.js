@@ -1,5 +1,6 @@
 // The form of a new video: counter, price, sending without leaving the page.
 import * as cards from "./cards.js";
+import * as image from "./image.js";
 
 const headers = (form) => ({
   Accept: "application/json",
@@ -25,7 +26,8 @@ const refuse = (form, text) => {
   if (text) form.querySelector('[data-quoted="in_the_way"]').hidden = true;
 };
 
-const price = (offer, form) => Number(form.elements.seconds.value) * offer.rates[form.elements.size.value];
+const price = ({ rates }, { elements: { seconds, size, takes } }) =>
+  Number(seconds.value) * rates[size.value] * Number(takes.value);
 
 const allow = (select, values) => {
   for (const option of select.options) option.hidden = option.disabled = !values.includes(option.value);
@@ -37,6 +39,7 @@ const quote = (form, catalog) => {
   const shown = form.querySelector("[data-quote]");
   shown.hidden = !offer;
   if (!offer) return;
+  image.offer(form, offer.takes_image);
   allow(form.elements.seconds, offer.seconds.map(String));
   allow(form.elements.size, offer.sizes[form.elements.seconds.value]);
   shown.querySelector("[data-cost]").textContent = `${price(offer, form).toLocaleString("en")} credits`;
@@ -52,6 +55,8 @@ const askQuote = (form) => {
     let told = {};
     try {
       const body = new FormData(form);
+      // It changes neither price nor wait, and may be large.
+      body.delete("input_reference");
       const sent = await fetch("/quote", { method: "POST", headers: headers(form), body });
       if (sent.ok) told = await sent.json();
     } catch {
@@ -68,6 +73,9 @@ const askQuote = (form) => {
 
 const summarise = (form) => {
   const chosen = ["model", "seconds", "size"].map((name) => form.elements[name].selectedOptions[0]?.text);
+  const takes = form.elements.takes.value;
+  if (takes !== "1") chosen.push(`${takes} takes`);
+  if (image.isChosen(form)) chosen.push("image");
   form.querySelector("[data-summary]").replaceChildren(
     ...chosen.filter(Boolean).map((text) => Object.assign(document.createElement("span"), { textContent: text })),
   );
@@ -100,16 +108,32 @@ const hideRepeated = (form) => {
 
 const accept = (form, answer, sentPrompt) => {
   showFaults(form, {});
-  refuse(form, "");
+  refuse(form, answer.left);
   const card = cards.put(answer);
   if (answer.repeated) {
     showRepeated(form, answer, card?.dataset.look);
   } else {
     hideRepeated(form);
     // What was typed while the answer was on its way is the next prompt.
-    if (form.elements.prompt.value === sentPrompt) form.elements.prompt.value = "";
+    if (form.elements.prompt.value === sentPrompt && !answer.left) form.elements.prompt.value = "";
+    if (!answer.left) image.sent(form);
+    // The next prompt is not paid for several times by mistake.
+    form.elements.takes.value = "1";
+    form.dispatchEvent(new Event("change"));
   }
   count(form);
+};
+
+const SLOW = 400;
+let slow = 0;
+
+// What takes longer than a moment says that it is on its way.
+const showBusy = (form, isBusy) => {
+  form.ariaBusy = isBusy ? "true" : null;
+  clearTimeout(slow);
+  const words = form.querySelector("[data-send]");
+  if (isBusy) slow = setTimeout(() => (words.textContent = "Sending"), SLOW);
+  else words.textContent = "Generate";
 };
 
 const send = async (form, { anotherTake = false } = {}) => {
@@ -117,29 +141,32 @@ const send = async (form, { anotherTake = false } = {}) => {
   if (form.ariaBusy === "true") return;
   const body = new FormData(form);
   if (anotherTake) body.set("another_take", "1");
-  form.ariaBusy = "true";
+  showBusy(form, true);
   try {
     const sent = await fetch(form.action, { method: "POST", headers: headers(form), body });
     const answer = await sent.json();
     if (sent.ok) accept(form, answer, body.get("prompt"));
-    else if (answer.errors) showFaults(form, answer.errors);
-    else refuse(form, answer.detail ?? "This was not accepted. Your prompt is kept.");
+    else if (answer.errors) {
+      refuse(form, "");
+      showFaults(form, answer.errors);
+    } else refuse(form, answer.detail ?? "This was not accepted. Your prompt is kept.");
     if (answer.token) form.elements.token.value = answer.token;
   } catch {
     refuse(form, "We could not reach the server. Your prompt is kept; pressing again is safe.");
   } finally {
-    form.ariaBusy = null;
+    showBusy(form, false);
   }
 };
 
 // The prompt with its settings, as far as they are offered; a variation gets a seed of its own.
-const takeOver = (form, { reuse, variation, seed = "", ...settings }) => {
+const takeOver = (form, { reuse, variation, seed = "", imageOf = "", ...settings }) => {
   form.elements.prompt.value = reuse;
   form.elements.seed.value = variation === undefined ? seed : "";
   for (const name of ["model", "seconds", "size"]) {
     const select = form.elements[name];
     if ([...select.options].some(({ value }) => value === settings[name])) select.value = settings[name];
   }
+  image.takeOver(form, imageOf);
 };
 
 export const start = () => {
@@ -160,6 +187,7 @@ export const start = () => {
   });
   const form = document.getElementById("composer");
   if (!form) return;
+  image.start(form);
   const catalog = JSON.parse(document.getElementById("catalog").textContent);
   form.addEventListener("input", () => {
     hideRepeated(form);
@@ -167,8 +195,12 @@ export const start = () => {
     quote(form, catalog);
     summarise(form);
   });
-  form.addEventListener("change", () => askQuote(form));
-  document.addEventListener("job:changed", () => askQuote(form));
+  form.addEventListener("change", () => {
+    quote(form, catalog);
+    summarise(form);
+    askQuote(form);
+  });
+  document.addEventListener("job:placed", () => askQuote(form));
   setInterval(() => askQuote(form), 30_000);
   form.querySelector("[data-another-take]").addEventListener("click", () => void send(form, { anotherTake: true }));
   form.elements.prompt.addEventListener("keydown", (event) => {
@@ -177,5 +209,6 @@ export const start = () => {
   count(form);
   quote(form, catalog);
   summarise(form);
-  askQuote(form);
+  // The page came with one.
+  if (!form.querySelector("[data-quoted]:not([hidden])")) askQuote(form);
 };

@@ -3,28 +3,64 @@
 import * as cards from "./cards.js";
 import * as notices from "./notices.js";
 import * as numbers from "./numbers.js";
+import * as toasts from "./toasts.js";
+import * as truth from "./truth.js";
 
 const CATCH_UP_EVERY = 30_000;
-const OFFLINE_AFTER = 3_000;
+// notifications/presence.py forgets a page that was silent for 40 s.
+const LOOKING_EVERY = 15_000;
 const FALLBACK_AFTER = 15_000;
 const FALLBACK_EVERY = 10_000;
-const LONGEST_PAUSE = 10_000;
+// Between two tries to connect: somebody who looks waits for no longer than this.
+const LONGEST_PAUSE = 2_500;
+const LONGEST_PAUSE_UNSEEN = 10_000;
+// A socket that leaves a question open for so long is dead, though nobody said so; after a sleep it is asked at once.
+const ANSWERS_WITHIN = 10_000;
+const ANSWERS_AFTER_SLEEP = 1_500;
+const TICK = 1_000;
+const SLEPT = 5_000;
+const ASKED_AGAIN_AFTER = 2_000;
 const SIGNED_OUT = 4401;
+// Who loses the truth here, and finds it again.
+const FEED = "feed";
 
 let push = "";
 let last = 0;
 let socket = null;
 let tries = 0;
-let truth = new Date();
-let lostAt = null;
 let reconnect = 0;
+let silence = 0;
+let silentUntil = Infinity;
+let ticked = Date.now();
 
 const pageJob = () => document.querySelector("[data-page-job]")?.dataset.pageJob;
 
-const catchUp = () => {
-  if (socket?.readyState === WebSocket.OPEN) {
-    socket.send(JSON.stringify({ type: "catch_up", after: last }));
-  }
+const isSeen = () => document.visibilityState === "visible";
+
+const isAnswered = () => {
+  clearTimeout(silence);
+  silentUntil = Infinity;
+};
+
+// The earlier of two deadlines holds.
+const expectAnswer = (within) => {
+  const until = Date.now() + within;
+  if (until >= silentUntil) return;
+  isAnswered();
+  silentUntil = until;
+  silence = setTimeout(giveUp, within);
+};
+
+const catchUp = (within = ANSWERS_WITHIN) => {
+  if (socket?.readyState !== WebSocket.OPEN) return;
+  socket.send(JSON.stringify({ type: "catch_up", after: last }));
+  expectAnswer(within);
+};
+
+// Whoever looks at the page is told by it alone: no mail, no push.
+const sayWhetherSeen = () => {
+  if (socket?.readyState !== WebSocket.OPEN) return;
+  socket.send(JSON.stringify({ type: isSeen() ? "looking" : "away" }));
 };
 
 // One look at everything is cheaper than one at each, and true at once.
@@ -33,17 +69,27 @@ const TOGETHER = 120;
 let touched = new Set();
 let soon = 0;
 
+// Says whether it was answered.
 const fetchToday = async () => {
   try {
-    const answer = await fetch("/", { headers: { Accept: "application/json" } });
-    if (!answer.ok || answer.redirected) return;
+    const answer = await fetch(cards.source(), { headers: { Accept: "application/json" } });
+    if (answer.redirected) return true;
+    if (!answer.ok) return false;
     const today = await answer.json();
     cards.putAll(today);
     last = Math.max(last, today.feed_head);
-    truth = new Date();
+    truth.heard(FEED);
+    return true;
   } catch {
-    // The server is away; the notice says since when, and the next catch-up asks again.
+    // The server is away; the notice says since when.
+    return false;
   }
+};
+
+// What was heard of and could not be read is asked for again: its event does not come a second time.
+const missed = (ids) => {
+  for (const id of ids) touched.add(id);
+  soon ||= setTimeout(look, ASKED_AGAIN_AFTER);
 };
 
 const look = () => {
@@ -55,8 +101,9 @@ const look = () => {
     else numbers.refresh();
     return;
   }
-  if (ids.size > MANY && cards.hasLists()) void fetchToday();
-  else for (const id of ids) cards.fetchCard(id);
+  if (cards.hasLists() && (ids.size > MANY || cards.source() !== "/")) {
+    void fetchToday().then((isAnswered) => isAnswered || missed(ids));
+  } else for (const id of ids) cards.fetchCard(id);
   if (cards.hasLists()) return;
   numbers.refresh();
   void notices.refresh();
@@ -64,13 +111,19 @@ const look = () => {
 
 const heard = (event) => {
   last = event.sequence;
+  if (event.name === "batch.ended") {
+    toasts.batchEnded(event.subject_id, event.payload);
+    return;
+  }
   if (!event.name.startsWith("job.")) return;
+  if (event.payload?.batch_id) toasts.leaveToBatch(event.subject_id);
   touched.add(event.subject_id);
   soon ||= setTimeout(look, touched.size > 1 ? TOGETHER : 0);
 };
 
 const receive = (message) => {
-  truth = new Date();
+  isAnswered();
+  truth.heard(FEED);
   if (message.type === "progress") {
     cards.progress(message.job_id, message.percent);
     return;
@@ -87,46 +140,61 @@ const receive = (message) => {
   if (message.more) catchUp();
 };
 
-const showConnection = () => {
-  const away = lostAt !== null && Date.now() - lostAt >= OFFLINE_AFTER;
-  const notice = document.querySelector("[data-offline]");
-  notice.hidden = !away;
-  if (away) {
-    document.body.dataset.stale = "";
-    const clock = truth.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-    notice.querySelector("[data-truth]").textContent = `what was true at ${clock}`;
-  } else {
-    delete document.body.dataset.stale;
-  }
+const lost = () => {
+  isAnswered();
+  truth.lost(FEED);
+  tries += 1;
+  const longest = isSeen() ? LONGEST_PAUSE : LONGEST_PAUSE_UNSEEN;
+  const pause = Math.min(longest, 500 * 2 ** (tries - 1)) * (0.5 + Math.random() / 2);
+  clearTimeout(reconnect);
+  reconnect = setTimeout(connect, pause);
+};
+
+// A connection that was cut without a word does not close by itself: it is left behind.
+const giveUp = () => {
+  const dead = socket;
+  socket = null;
+  dead?.close();
+  lost();
 };
 
 const connect = () => {
   clearTimeout(reconnect);
   if (socket && socket.readyState <= WebSocket.OPEN) return;
-  socket = new WebSocket(`${push}/ws/feed`);
-  socket.addEventListener("open", () => {
+  const made = new WebSocket(`${push}/ws/feed`);
+  socket = made;
+  expectAnswer(ANSWERS_WITHIN);
+  made.addEventListener("open", () => {
+    if (made !== socket) return;
     tries = 0;
-    lostAt = null;
-    truth = new Date();
-    showConnection();
+    truth.found(FEED);
     catchUp();
+    sayWhetherSeen();
   });
-  socket.addEventListener("message", (event) => receive(JSON.parse(event.data)));
-  socket.addEventListener("close", (event) => {
-    if (event.code === SIGNED_OUT) {
-      location.assign("/sign-in");
-      return;
-    }
-    lostAt ??= Date.now();
-    tries += 1;
-    const pause = Math.min(LONGEST_PAUSE, 500 * 2 ** (tries - 1)) * (0.5 + Math.random() / 2);
-    reconnect = setTimeout(connect, pause);
-    setTimeout(showConnection, OFFLINE_AFTER + 50);
+  made.addEventListener("message", (event) => made === socket && receive(JSON.parse(event.data)));
+  made.addEventListener("close", (event) => {
+    if (made !== socket) return;
+    if (event.code === SIGNED_OUT) location.assign("/sign-in");
+    else lost();
   });
 };
 
-const fallBack = async () => {
-  if (lostAt === null || Date.now() - lostAt < FALLBACK_AFTER) return;
+// Somebody looks again, or the machine slept: what is shown is asked about at once.
+const wake = () => {
+  connect();
+  catchUp(ANSWERS_AFTER_SLEEP);
+  expectAnswer(ANSWERS_AFTER_SLEEP);
+};
+
+const tick = () => {
+  const now = Date.now();
+  if (now - ticked > SLEPT && isSeen()) wake();
+  ticked = now;
+  truth.show();
+};
+
+const fallBack = async (after = FALLBACK_AFTER) => {
+  if (!truth.lostFor(FEED) || truth.lostFor(FEED) < after) return;
   if (pageJob()) await cards.fetchPage();
   else if (cards.hasLists()) await fetchToday();
   else numbers.refresh();
@@ -137,15 +205,19 @@ export const start = () => {
   last = Number(document.body.dataset.feedHead || 0);
   if (!push) return;
   connect();
-  setInterval(catchUp, CATCH_UP_EVERY);
-  setInterval(showConnection, 1_000);
-  setInterval(fallBack, FALLBACK_EVERY);
-  addEventListener("online", connect);
+  setInterval(() => catchUp(), CATCH_UP_EVERY);
+  setInterval(() => isSeen() && sayWhetherSeen(), LOOKING_EVERY);
+  setInterval(tick, TICK);
+  setInterval(() => void fallBack(), FALLBACK_EVERY);
+  addEventListener("online", wake);
+  document.addEventListener("page:try", () => {
+    connect();
+    void fallBack(0);
+  });
+  document.addEventListener("job:missed", ({ detail: id }) => missed([id]));
   document.addEventListener("page:refresh", () => cards.hasLists() && void fetchToday());
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState !== "visible") return;
-    // A pause of up to ten seconds before the next try is for servers; somebody who looks now waits for none.
-    connect();
-    catchUp();
+    sayWhetherSeen();
+    if (isSeen()) wake();
   });
 };

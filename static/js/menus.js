@@ -17,12 +17,6 @@ const nextTheme = () => {
     // The choice lasts as long as the page.
   }
   showTheme();
-  for (const field of document.querySelectorAll("#prompt, #q")) {
-    if (location.hash === `#${field.id}`) field.focus();
-  }
-  document.addEventListener("focusin", ({ target }) => {
-    last = target.closest("[data-job]") ?? last;
-  });
 };
 
 const command = (button) => {
@@ -49,7 +43,13 @@ const walk = (step) => {
   last.scrollIntoView({ block: "nearest" });
 };
 
-const press = (selector) => currentRow()?.querySelector(selector)?.requestSubmit();
+// A form of one job, or the link that asks about those of a batch.
+const press = (form, link) => {
+  const row = currentRow();
+  const found = row?.querySelector(form);
+  if (found) found.requestSubmit();
+  else row?.querySelector(link)?.click();
+};
 
 const go = (address, selector) => {
   const field = document.querySelector(selector);
@@ -57,14 +57,24 @@ const go = (address, selector) => {
   else location.assign(address);
 };
 
+// Plays or pauses the clip that the focus is on, or that of the job's page; elsewhere the space bar scrolls as ever.
+const playOrPause = () => {
+  const row = document.activeElement.closest("[data-job]") ?? document.querySelector("[data-page-job]");
+  const button = row?.querySelector("[data-play]");
+  button?.click();
+  return Boolean(button);
+};
+
 const SHORTCUTS = {
   j: () => walk(1),
   k: () => walk(-1),
   n: () => go("/#prompt", "#prompt"),
   "/": () => go("/history#q", "input[type=search]"),
-  c: () => press("[data-cancel]"),
-  r: () => press("[data-retry]"),
+  c: () => press("[data-cancel]", "[data-cancels]"),
+  r: () => press("[data-retry]", "[data-retries]"),
   u: () => currentRow()?.querySelector("[data-reuse], [data-reuse-job]")?.click(),
+  e: () => currentRow()?.querySelector("[data-edit]")?.click(),
+  " ": playOrPause,
   "?": () => document.getElementById("keys")?.showModal(),
 };
 
@@ -100,8 +110,8 @@ export const start = () => {
     if (event.target.closest("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open], [popover]:popover-open")) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const act = SHORTCUTS[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
+    // On a button the space bar presses it.
+    if (!act || (event.key === " " && event.target.closest("button, summary, video, [role=button]"))) return;
+    if (act() !== false) event.preventDefault();
   });
 };

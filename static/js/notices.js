@@ -22,17 +22,26 @@ const mark = async (form) => {
   numbers.show(await sent.json());
 };
 
+const AGAIN_AFTER = 2_000;
+let again = 0;
+
 // What comes while the page is open is put above what is there.
 export const refresh = async () => {
   const shown = document.querySelector("[data-notices]");
   if (!shown || location.search || shown.contains(document.activeElement)) return;
   try {
     const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
-    if (!answer.ok || answer.redirected) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-notices]");
-    if (fresh) shown.replaceChildren(...fresh.childNodes);
+    if (answer.redirected) return;
+    if (!answer.ok) throw new Error(answer.statusText);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of ["[data-notices]", "[data-sent-today]"]) {
+      const fresh = page.querySelector(part);
+      if (fresh) document.querySelector(part).replaceChildren(...fresh.childNodes);
+    }
   } catch {
-    // No connection: the catch-up after it comes back asks again.
+    // Its event does not come a second time.
+    clearTimeout(again);
+    again = setTimeout(refresh, AGAIN_AFTER);
   }
 };
 

@@ -1,8 +1,9 @@
 // Bars by day, drawn by uPlot in the colours of the theme.
+// A token's name, or any colour that is mixed of tokens.
 const colour = (name) => {
   const probe = Object.assign(document.createElement("i"), { hidden: true });
   document.body.append(probe);
-  probe.style.color = `var(${name})`;
+  probe.style.color = name.startsWith("--") ? `var(${name})` : name;
   const found = getComputedStyle(probe).color;
   probe.remove();
   return found;
@@ -63,7 +64,7 @@ const draw = (holder, days, series) => {
     height: holder.clientHeight,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 4, 0, 0],
+    padding: [8, 16, 0, 0],
     scales: { x: { time: false, range: [-0.6, days.length - 0.4] }, y: { range: [0, most * 1.08] } },
     axes: axes(days),
     series: [{}, ...series.map(() => ({ paths: bars, points: { show: false }, width: 0 }))],
@@ -71,12 +72,57 @@ const draw = (holder, days, series) => {
   return new uPlot(options, [places, ...series.map(({ values }) => values)], holder);
 };
 
+// A word at the last point of a line, beside it instead of a legend.
+const named = (names) => (plot) => {
+  const pen = plot.ctx;
+  pen.save();
+  pen.font = `500 ${12 * devicePixelRatio}px system-ui`;
+  pen.textAlign = "right";
+  pen.lineWidth = 4 * devicePixelRatio;
+  pen.lineJoin = "round";
+  pen.strokeStyle = colour("--paper");
+  pen.fillStyle = colour("--ink");
+  names.forEach((name, at) => {
+    const values = plot.data[at + 1];
+    const last = values.findLastIndex((value) => value !== null);
+    if (last < 0) return;
+    const x = plot.valToPos(last, "x", true);
+    const y = plot.valToPos(values[last], "y", true) + (at ? -10 : 18) * devicePixelRatio;
+    pen.strokeText(name, x, y);
+    pen.fillText(name, x, y);
+  });
+  pen.restore();
+};
+
+// waits: of each day the median and the slowest tenth, or nothing. What lies between is shaded.
+const drawWaits = (holder, days, waits) => {
+  const [median, slow] = [0, 1].map((at) => waits.map((day) => day?.[at] ?? null));
+  const most = Math.max(1, ...slow.filter((value) => value !== null));
+  const line = { stroke: colour("--c2"), width: 1.75, points: { show: true, size: 4, fill: colour("--c2") } };
+  const shade = colour("color-mix(in oklab, var(--c2) 18%, transparent)");
+  const options = {
+    width: holder.clientWidth,
+    height: holder.clientHeight,
+    legend: { show: false },
+    cursor: { show: false },
+    padding: [8, 16, 0, 0],
+    scales: { x: { time: false, range: [-0.6, days.length - 0.4] }, y: { range: [0, most * 1.15] } },
+    axes: axes(days),
+    series: [{}, line, { ...line, stroke: shade, points: { ...line.points, stroke: shade, fill: shade } }],
+    bands: [{ series: [2, 1], fill: shade }],
+    hooks: { draw: [named(["median", "slowest tenth"])] },
+  };
+  return new uPlot(options, [days.map((_, at) => at), median, slow], holder);
+};
+
 const drawAll = () => {
   const data = JSON.parse(document.getElementById("plots").textContent);
   for (const holder of document.querySelectorAll("[data-plot]")) {
     holder.replaceChildren();
     const { plot } = holder.dataset;
-    if (plot === "credits") {
+    if (plot === "waits") {
+      drawWaits(holder, data.days, data.waits);
+    } else if (plot === "credits") {
       const both = data.charged.map((charged, at) => charged + data.given_back[at]);
       draw(holder, data.days, [{ values: both, fill: hatch() }, { values: data.charged }]);
     } else {

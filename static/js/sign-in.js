@@ -1,4 +1,8 @@
-// Fills the form with a demo account.
+// Fills the forms of the way in: the time zone of this device, and the demo account that somebody picks.
+for (const field of document.querySelectorAll("[data-zone]")) {
+  field.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-email]");
   if (!button) return;

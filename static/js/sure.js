@@ -1,4 +1,5 @@
-// Actions on many jobs: asked about with today's count, done, and told in a toast.
+// Actions that are asked about, with the count of the moment: done, told in a toast, and taken back where they can be.
+import * as cards from "./cards.js";
 import { toast } from "./toasts.js";
 
 const JSON_PLEASE = { Accept: "application/json" };
@@ -26,14 +27,39 @@ const ask = async (link) => {
   dialog.showModal();
 };
 
-const act = async () => {
-  document.getElementById("sure").close();
+const send = (to, body) => {
   const token = document.querySelector("input[name=csrfmiddlewaretoken]").value;
+  return fetch(to, { method: "POST", headers: { ...JSON_PLEASE, "X-CSRFToken": token }, body });
+};
+
+const refresh = () => document.dispatchEvent(new CustomEvent("page:refresh"));
+
+export const putBack = async (ids) => {
+  const body = new FormData();
+  for (const id of ids) body.append("job", id);
   try {
-    const answer = await fetch(address, { method: "POST", headers: { ...JSON_PLEASE, "X-CSRFToken": token } });
+    const answer = await send("/jobs/put-back", body);
     if (answer.redirected) location.reload();
     else toast((await answer.json()).detail);
-    document.dispatchEvent(new CustomEvent("page:refresh"));
+    refresh();
+  } catch {
+    toast("No answer came from the server. The videos are still there, each with Retry.");
+  }
+};
+
+const act = async () => {
+  document.getElementById("sure").close();
+  try {
+    const answer = await send(address);
+    if (answer.redirected) {
+      location.reload();
+      return;
+    }
+    const { detail, undo, removed } = await answer.json();
+    toast(detail, "", undo?.length ? () => void putBack(undo) : null);
+    if (removed && cards.isPage()) location.assign("/");
+    else if (removed) cards.remove(cards.find(removed));
+    refresh();
   } catch {
     toast("No answer came from the server. Pressing again is safe.");
   }

@@ -12,6 +12,7 @@ from django.core import mail
 from django.test import Client
 
 from jobs.models import Account
+from notifications import sent
 from tests.accounts.app import PASSWORD, Phone, code_of_mail
 from tests.factories import ann
 from videogen.accounts import suspensions
@@ -226,6 +227,33 @@ def test_every_refusal_is_a_problem_document(
     assert answer.json()["code"]
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ("[" * 30_000 + "]" * 30_000, 400, "body"),
+        ('{"email": ' + "[" * 21 + "]" * 21 + "}", 400, "email"),
+        ('{"email": "a@b.example", "email": "c@d.example"}', 400, "email"),
+        ('{"email": "a@b.example", "password": NaN}', 400, "password"),
+        ('{"email": "a@b.example", "password": "\\ud800 an otter"}', 400, "password"),
+        ('{"email": "a@b.example", "password": "\\u0000 an otter"}', 400, "password"),
+        ('"text"', 400, "body"),
+        ("nonsense", 400, "body"),
+        ('{"email": "' + "x" * 66_000 + '"}', 413, "body"),
+    ],
+    ids=["depth", "deep", "twice", "nan", "half", "nul", "text", "no json", "large"],
+)
+@pytest.mark.parametrize("path", ["auth/signup", "auth/login"])
+def test_a_body_that_nobody_should_send_is_refused_by_name(
+    path: str, body: str, status: int, field: str
+) -> None:
+    answer = Client().post(f"/api/v1/auth/app/v1/{path}", body, content_type="application/json")
+
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert not User.objects.exists()
+
+
 def test_guessing_from_one_address_is_stopped(settings: Any) -> None:
     settings.FLOOD_SIGN_INS_PER_MINUTE = 3
     answers = [Phone().sign_in("ann@example.com", "wrong") for _ in range(4)]
@@ -239,7 +267,9 @@ def test_mail_that_cannot_be_sent_stops_nobody(settings: Any) -> None:
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
 
     assert Phone().sign_up(NEW).status_code == 401
-    assert User.objects.filter(email="dora@example.com").exists()
+    somebody = User.objects.get(email="dora@example.com")
+    (noted,) = sent.page(somebody.pk)[0]
+    assert (noted.state, noted.reason) == ("skipped", "The mail server did not take it.")
 
 
 def _forget_tokens() -> None:

@@ -49,6 +49,15 @@ def test_somebody_new_signs_up_with_the_code_of_the_mail_and_lands_in_the_studio
     assert Account.objects.get(owner__email=NEW).tier_id == "free"
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"), [("Asia/Tokyo", "Asia/Tokyo"), ("Mars/Olympus", "UTC"), ("", "UTC")]
+)
+def test_the_clock_of_somebody_new_is_that_of_their_browser(said: str, kept: str) -> None:
+    Client().post("/sign-up", {"email": NEW, "password1": PASSWORD, "time_zone": said})
+
+    assert User.objects.get(email=NEW).time_zone == kept
+
+
 def test_a_taken_address_is_answered_like_a_free_one() -> None:
     ann()
     pages = []
@@ -80,7 +89,8 @@ def test_a_forgotten_password_is_set_with_a_code() -> None:
     assert elsewhere.get("/").status_code == 200
 
     browser.post("/password/forgotten", {"email": "ann@example.com"})
-    browser.post("/password/code", {"code": code_of_mail()})
+    code = code_of_mail()
+    browser.post("/password/code", {"code": code})
     twice = {"password1": "brand new otters", "password2": "brand new otters"}
     done = browser.post("/password/new", twice)
 
@@ -90,6 +100,10 @@ def test_a_forgotten_password_is_set_with_a_code() -> None:
         "/sign-in", {"username": "ann@example.com", "password": "brand new otters"}
     )
     assert answer.headers["Location"] == "/"
+    told = _text(browser.get("/notifications/sent"))
+    assert "Your password was set anew" in told
+    assert "A code to prove an address" in told
+    assert code not in told
 
 
 @pytest.mark.parametrize(
@@ -99,7 +113,9 @@ def test_a_forgotten_password_is_set_with_a_code() -> None:
         "/account/password",
         "/account/email",
         "/account/devices",
+        "/account/push",
         "/account/keys",
+        "/account/webhooks",
         "/account/two-factor/",
     ],
 )
@@ -143,8 +159,12 @@ def test_a_key_is_made_shown_once_rotated_and_revoked_on_its_page() -> None:
 
     rotated = browser.post("/account/keys", {"do": "rotate", "key": key.id})
     assert "goes on for 24 hours" in _text(rotated)
-    browser.post("/account/keys", {"do": "revoke", "key": key.id})
+    asked = _text(browser.post("/account/keys", {"do": "ask", "key": key.id}))
+    assert "This cannot be undone" in asked
+    assert keys.access_of(secret[1])
+    revoked = browser.post("/account/keys", {"do": "revoke", "key": key.id}, follow=True)
 
+    assert _text(revoked).count("Nobody gets in with it any more") == 1
     assert keys.access_of(secret[1]) is None
     assert ApiKey.objects.filter(name="farm", revoked_at=None).count() == 1
 

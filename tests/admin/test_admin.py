@@ -66,7 +66,7 @@ def test_history_and_money_have_no_button_that_saves(operator: Client) -> None:
     assert Job.objects.get(id=job.id).state == "succeeded"
 
 
-def test_a_free_cancel_needs_a_reason_and_is_logged_with_it(operator: Client) -> None:
+def test_a_cancel_needs_a_reason_that_is_logged_and_told(operator: Client) -> None:
     owner = ann()
     begun, waiting = running(owner), queued(owner)
     address = reverse("admin:jobs_job_changelist")
@@ -77,9 +77,11 @@ def test_a_free_cancel_needs_a_reason_and_is_logged_with_it(operator: Client) ->
     done = operator.post(address, form | {"reason": "Flood of tests"}, follow=True).content.decode()
 
     assert "give the reason" in refused
-    # What costs its owner credits is left alone.
-    assert "Generation has begun" in done
-    assert Job.objects.get(id=waiting).state == "canceled"
+    # What runs is its owner's to cancel: it may cost credits.
+    assert "A job that is running cannot become canceled" in done
+    ended = Job.objects.get(id=waiting)
+    assert (ended.state, ended.credits_charged) == ("canceled", 0)
+    assert ended.error_message == "Cancelled by an operator: Flood of tests"
     assert Job.objects.get(id=begun.id).cancel_requested_at is None
     (entry,) = LogEntry.objects.all()
     assert (entry.object_id, entry.change_message) == (str(waiting), "Cancelled: Flood of tests")

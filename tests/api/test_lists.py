@@ -1,17 +1,22 @@
 """Lists of jobs: days, filters, pages that stay stable, tags, and how few rows they touch."""
 
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
+from jobs import days
 from jobs.api import filters, rows
 from jobs.models import Job, Lease
 from tests.api.calls import get, ids, send
 from tests.factories import Person, ann, cy, queued, running, succeeded
+from videogen.accounts import keys
+from videogen.accounts.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -167,6 +172,67 @@ def test_a_304_of_a_list_reads_no_jobs(django_assert_num_queries: Any) -> None:
         assert get(owner, "jobs").status_code == 200
     with django_assert_num_queries(1):
         assert get(owner, f"jobs/{job.id}").status_code == 200
+
+
+def test_a_list_of_what_waits_is_known_for_two_seconds(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    owner = ann()
+    queued(owner)
+    now = 1_800_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    tag = get(owner, "jobs").headers["ETag"]
+    known = {"If-None-Match": tag}
+
+    now += 1.0
+    with django_assert_num_queries(1):
+        young = get(owner, "jobs", **known)
+    now += 1.0
+    old = get(owner, "jobs", **known)
+    queued(owner)
+    changed = get(owner, "jobs", **{"If-None-Match": old.headers["ETag"]})
+
+    assert (young.status_code, young.headers["ETag"]) == (304, tag)
+    assert old.status_code == 200
+    assert old.headers["ETag"] != tag
+    assert (changed.status_code, len(ids(changed))) == (200, 2)
+
+
+_HOURS = [
+    ("Europe/Lisbon", "2026-03-29", 23),
+    ("Europe/Lisbon", "2026-10-25", 25),
+    ("America/New_York", "2026-11-01", 25),
+    ("Australia/Lord_Howe", "2026-04-05", 24.5),
+    # At midnight itself: it does not come, or comes twice.
+    ("Africa/Cairo", "2026-04-24", 23),
+    ("America/Havana", "2026-11-01", 25),
+    ("Asia/Kathmandu", "2026-06-01", 24),
+]
+
+
+@pytest.mark.parametrize(("zone", "day", "hours"), _HOURS)
+def test_a_day_is_as_long_as_the_clock_makes_it_and_the_next_begins_at_its_end(
+    zone: str, day: str, hours: float
+) -> None:
+    owner = ann()
+    place, date = ZoneInfo(zone), datetime.fromisoformat(day).date()
+    first, end = (moment.astimezone(UTC) for moment in days.bounds(date, zone=place))
+    inside = {str(queued(owner)): at for at in (first, end - timedelta(microseconds=1))}
+    outside = {str(queued(owner)): at for at in (first - timedelta(microseconds=1), end)}
+    for job_id, at in (inside | outside).items():
+        Job.objects.filter(id=job_id).update(created_at=at)
+    User.objects.filter(id=owner.id).update(time_zone=zone)
+    keys.forget()
+
+    # The zone of the profile, and the one that is named.
+    for query in (f"day={day}", f"day={day}&tz={zone}"):
+        listed = ids(get(owner, f"jobs?{query}"))
+        today = get(owner, f"today?{query}").json()
+        assert set(listed) == set(inside), query
+        assert today["counts"]["live"] == 2
+        assert {job["id"] for job in today["jobs"]} == set(inside)
+    assert (end - first) / timedelta(hours=1) == hours
+    assert days.bounds(date + timedelta(days=1), zone=place)[0].astimezone(UTC) == end
 
 
 def test_one_call_gives_a_status_page_all_it_shows() -> None:

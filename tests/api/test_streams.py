@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from channels.layers import get_channel_layer
 from django.db import connections
 
 from jobs.api import sse
 from jobs.api.sse import Stream
-from notifications import hub
-from notifications.hub import Waiter
+from notifications import hub, live
+from notifications.hub import Hub, Waiter
 from notifications.relay import Relay
 from tests.factories import Person, ann, queued
 
@@ -105,3 +107,34 @@ def test_a_refused_waiter_is_told_and_its_stream_ends() -> None:
     asyncio.run(follow())
 
     assert sent[-2:] == [b'event: refused\ndata: {"code": "not_authenticated"}\n\n', b""]
+
+
+def test_whoever_waits_since_redis_was_away_is_pushed_to_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub, "_LISTEN_AGAIN", 0.05)
+    owner = ann()
+    layer = get_channel_layer()
+    new_channel, asked = layer.new_channel, []
+
+    async def away_at_first() -> str:
+        asked.append(1)
+        if len(asked) == 1:
+            raise ConnectionError
+        return str(await new_channel())
+
+    monkeypatch.setattr(layer, "new_channel", away_at_first)
+
+    async def follow() -> list[Mapping[str, Any]]:
+        waiter = await Hub().join(owner.id, credential="key")
+        message = {"type": "feed.progress", "owner": owner.id.hex}
+        async with asyncio.timeout(30):
+            while True:
+                with suppress(ConnectionError):
+                    await layer.group_send(live.group_of(owner.id), message)
+                found, _ = await waiter.take(seconds=0.1)
+                if found:
+                    return found
+
+    assert asyncio.run(follow())[0]["type"] == "feed.progress"
+    assert len(asked) == 2

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -12,8 +13,10 @@ import psutil
 import pytest
 
 from tests.stack import ROOT, RunningStack
-from videogen.embedded import leftovers, places
+from videogen.embedded import demo, leftovers, places
 from videogen.embedded.faults import StartFailed
+
+pytestmark = pytest.mark.long
 
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
@@ -31,6 +34,17 @@ def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
 
     assert places.secret(tmp_path, "key") == first
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_commands_get_every_setting_of_the_processes(tmp_path: Path) -> None:
+    places.prepare(tmp_path)
+    given = {"SECRET_KEY": "now", "SEALING_KEYS": "new key,old key", "VAPID_PRIVATE_KEY_FILE": "/k"}
+
+    demo.write(tmp_path, {}, environment={**given, "PATH": "/bin", "PROBED_URLS": "web=x"})
+
+    lines = (tmp_path / "run" / "env").read_text().splitlines()
+    found = dict(shlex.split(line)[0].split("=", 1) for line in lines)
+    assert found == {**given, "STACK_PID": str(os.getpid())}
 
 
 def test_a_long_path_gets_a_short_folder_for_sockets(tmp_path: Path) -> None:
@@ -51,6 +65,15 @@ def test_a_wrong_port_is_one_line(environment: dict[str, str], reason: str, tmp_
     assert result.returncode == 1
     assert reason in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("start", 2)])
+def test_an_argument_starts_nothing(argument: str, code: int, tmp_path: Path) -> None:
+    result = _start(argument, DATA_DIR=str(tmp_path / "data"))
+
+    assert result.returncode == code
+    assert "usage: bin/dev" in result.stdout + result.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_port_in_use_names_the_remedy(tmp_path: Path) -> None:
@@ -137,9 +160,9 @@ def _servers_of(data_dir: Path) -> list[psutil.Process]:
     ]
 
 
-def _start(**environment: str) -> subprocess.CompletedProcess[str]:
+def _start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "videogen.embedded.stack"],
+        [sys.executable, "-m", "videogen.embedded.stack", *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,

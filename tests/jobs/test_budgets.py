@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from jobs import budgets
+from jobs import budgets, inbox
 from jobs.backends.backend import Cancellation, OverBudget
 from jobs.backends.openai_videos.driver import OpenAIVideosBackend
 from jobs.models import Pool
@@ -43,7 +43,7 @@ def test_each_request_of_a_cancel_is_paid_for() -> None:
             stopped = driver.cancel(wanted)
         questions = gpu.state()["requests"]["questions"]["total"]
 
-    assert (told, stopped, questions) == ([], Cancellation.STOPPED, 1 + 3)
+    assert (told, stopped, questions) == ([], Cancellation.STOPPED, 1 + 4)
 
 
 def test_a_reservation_waits_for_its_turn_or_takes_nothing() -> None:
@@ -60,3 +60,19 @@ def test_a_reservation_waits_for_its_turn_or_takes_nothing() -> None:
     assert 1.9 < waits[2] <= 2
     assert _used() < timedelta(seconds=22.1)
     assert budgets.reserve("a pool that is only thought about") == 0
+
+
+def test_a_key_that_a_webhook_makes_us_fetch_is_paid_for() -> None:
+    ann()
+    Pool.objects.update(driver="replicate", polls_per_second=100)
+    with FakeGpu(dialect="replicate") as gpu:
+        Pool.objects.update(url=gpu.url, polled_until="2100-01-01T00:00:00Z")
+        with pytest.raises(OverBudget):
+            inbox.receive("preview", "", headers={}, body=b"{}", now=0)
+        assert "other" not in gpu.state()["requests"]
+        Pool.objects.update(url=f"{gpu.url}/", polled_until="2020-01-01T00:00:00Z")
+
+        assert not inbox.receive("preview", "", headers={}, body=b"{}", now=0)
+
+        assert gpu.state()["requests"]["other"]["total"] == 1
+    assert _used() > -timedelta(seconds=10)

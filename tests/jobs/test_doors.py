@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
+from django.db.models import Sum
 
 from jobs import door as policy
 from jobs import entrance, outlooks, refusals, requests, submission
@@ -12,7 +13,8 @@ from jobs.entrance import Origin
 from jobs.errors import NoRoom, QuotaExceeded
 from jobs.idempotency import Claim
 from jobs.ids import new_job_id
-from jobs.models import Account, Door, IdempotencyKey, Job, Lane, Line, Pool, Ticket, Tier
+from jobs.models import Account, Door, Gate, IdempotencyKey, Job, Lane, Line, Pool, Ticket, Tier
+from scheduler import publisher as published
 from scheduler.publisher import Publisher
 from tests.factories import Person, a_request, ann, bob, cy, person, queued, submit
 
@@ -32,6 +34,13 @@ def _door(owner: Person, **values: float | None) -> Door:
     line = Line.objects.get(tier_id=tier, kind="preview")
     door, _ = Door.objects.update_or_create(line=line, defaults={"drain": 1.0, **values})
     return door
+
+
+def _counted(line: Line) -> tuple[float, float]:
+    """Give what waited when the door was published, and what it and its gates counted since."""
+    door = Door.objects.get(line=line)
+    by_gates = Gate.objects.filter(line=line).aggregate(added=Sum("added", default=0.0))["added"]
+    return door.work, door.added + by_gates
 
 
 def _refusal(owner: Person, prompt: str = "a whale", **more: str | None) -> NoRoom:
@@ -148,6 +157,27 @@ def test_without_capacity_it_says_so_and_names_no_time() -> None:
     assert Ticket.objects.count() == 0
 
 
+def test_a_resumed_pool_opens_its_doors_before_the_next_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(published, "EVERY", 3600.0)
+    monkeypatch.setattr(published, "_REST", 0.0)
+    owner, publisher = ann(), Publisher()
+    Pool.objects.update(state="paused")
+    assert publisher.step()
+    assert _refusal(owner).code == "no_capacity"
+    assert not publisher.step()
+
+    Pool.objects.update(state="active")
+
+    assert publisher.step()
+    queued(owner)
+    Pool.objects.update(state="paused")
+    assert publisher.step()
+    assert _refusal(owner, "another whale").code == "no_capacity"
+    assert not publisher.step()
+
+
 def test_the_bound_follows_capacity() -> None:
     owner = ann()
     Pool.objects.update(slots=4)
@@ -158,9 +188,9 @@ def test_the_bound_follows_capacity() -> None:
     Pool.objects.update(slots=2)
     _publish()
 
-    # Five minutes of four slots, then of two.
-    assert before == pytest.approx(1200.0)
-    assert Door.objects.get(line=line).bound == pytest.approx(600.0)
+    # Nine tenths of five minutes of four slots, then of two.
+    assert before == pytest.approx(1080.0)
+    assert Door.objects.get(line=line).bound == pytest.approx(540.0)
     queued(owner)
 
 
@@ -170,14 +200,17 @@ def test_what_is_published_is_what_waits() -> None:
     for _ in range(3):
         submit(owner)
     line = Line.objects.get(tier_id="pro", kind="preview")
-    assert Door.objects.get(line=line).added == pytest.approx(3 * COST)
+    assert _counted(line) == pytest.approx((0.0, 3 * COST))
+    bound = Door.objects.get(line=line).bound
+    assert bound
 
     _publish()
 
+    assert _counted(line) == pytest.approx((3 * COST, 0.0))
     door = Door.objects.get(line=line)
-    assert door.work == pytest.approx(3 * COST)
-    assert door.added == 0.0
     assert door.work == pytest.approx(Lane.objects.get(owner_id=owner.id).work)
+    # Let in by gates, and the fullest that the line was all the same.
+    assert door.fullest == pytest.approx(3 * COST / bound)
 
 
 def test_standby_is_taken_where_the_line_is_full_and_only_so_many() -> None:

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from jobs import inbox, orders, pools
-from jobs.backends.backend import Finished, Submitted, Unanswered
+from jobs.backends.backend import Finished, Hint, Site, Submitted, Unanswered
 from jobs.backends.replicate import ReplicateBackend
 from jobs.models import Job, Lease, LedgerEntry, WebhookMessage
 from notifications.models import OutboxEvent
@@ -68,6 +68,7 @@ def test_a_message_is_never_believed(server: ScriptedServer) -> None:
         ("/hooks/preview", ""),
         ("/hooks/nowhere", "good"),
         ("/hooks/preview/not-a-token", "good"),
+        ("/hooks/nowhere/not-a-token", ""),
     ],
 )
 def test_what_is_not_from_the_server_is_refused_and_nothing_is_written(
@@ -75,10 +76,19 @@ def test_what_is_not_from_the_server_is_refused_and_nothing_is_written(
 ) -> None:
     job = handed_over(ann())
     _put_off()
+    verify, verified = server.hint, []
+
+    def hint(site: Site, *words: Any, **more: Any) -> Hint:
+        verified.append(len(site.webhook_secret) > 0)
+        return verify(site, *words, **more)
+
+    server.hint = hint  # type: ignore[method-assign]
 
     answer = _send(f"m1 {attempt_of(job).backend_job_id}", path=path, signature=signature)
 
     assert answer.status_code == 401
+    # Whatever is wrong, a signature is verified: at no address with a secret of nobody's.
+    assert verified == [path != "/hooks/preview"]
     assert not WebhookMessage.objects.exists()
     assert not _is_due()
 

@@ -9,7 +9,7 @@ from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Backlog, Job, Lane, Pool, SlotUse
 from scheduler import dispatch, invariants, sweeps
-from tests.factories import VIDEO, ann, bob, end_attempt, past_deadline, queued
+from tests.factories import VIDEO, ann, bob, end_attempt, past_deadline, queued, reach
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,9 +70,7 @@ def test_a_retry_of_an_idle_owner_starts_level_with_its_line() -> None:
     dispatch.grant_free_slots()
     end_attempt(Job.objects.get(id=job_id), FailureKind.WORKER_LOST)
     Job.objects.filter(id=job_id).update(due_at="2020-01-01T00:00:00Z")
-    line = Lane.objects.get().line
-    line.virtual_time = 500
-    line.save()
+    reach(500)
 
     sweeps.return_due_retries()
 

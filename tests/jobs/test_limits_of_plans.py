@@ -69,3 +69,20 @@ def test_the_day_counts_from_midnight_and_gives_back_what_never_ran() -> None:
     account = Account.objects.get(owner_id=owner.id)
     assert account.day_jobs == 1
     assert account.day_gpu_seconds == pytest.approx(COST)
+
+
+def test_who_began_before_midnight_does_not_take_the_new_day_back() -> None:
+    owner = ann()
+    Tier.objects.filter(name="pro").update(jobs_per_day=2)
+    submit(owner)
+    # Somebody who began after midnight was through first.
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    Account.objects.update(day=tomorrow)
+
+    submit(owner)
+    with pytest.raises(QuotaExceeded) as refused:
+        submit(owner)
+
+    account = Account.objects.get(owner_id=owner.id)
+    assert refused.value.limit == "jobs_per_day"
+    assert (account.day, account.day_jobs) == (tomorrow, 2)

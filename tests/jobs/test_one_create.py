@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 
-from jobs import content, orphans, transitions
+from jobs import content, orphans, remote, transitions
 from jobs.backends.backend import (
     Cancellation,
     Failed,
@@ -302,3 +302,17 @@ def test_an_id_that_a_server_gives_again_tells_that_it_forgot_the_older_attempt(
     # The video by this id is the newer one's, for whoever asks for the older one's.
     assert content._content(older.id, 1) is None
     assert content._content(newer.id, 1) is not None
+
+
+def test_whose_an_id_was_is_found_by_index_even_by_a_plan_for_any_id() -> None:
+    statement = remote._PREDECESSOR.replace("%s", "${}").format(1, 2, 3, 4)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("set local enable_seqscan = off")
+        cursor.execute("set local plan_cache_mode = force_generic_plan")
+        cursor.execute(f"prepare earlier (text, text, uuid, int) as {statement}")
+        cursor.execute("explain execute earlier ('preview', '1', gen_random_uuid(), 1)")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute("deallocate earlier")
+
+    assert "attempt_" in plan, plan
+    assert "Seq Scan" not in plan, plan

@@ -1,6 +1,7 @@
 """Pools: added, tried, changed with a log, taken out when they fail in a row, let back in with care."""
 
 import io
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from jobs.models import Job, Lease, Pool, PoolChange, PoolState
 from notifications import sealing
 from notifications.sealing import CannotOpen
 from tests.factories import VIDEO, ann, running
+from tests.gpu import FakeGpu
 from tests.jobs.servers import ScriptedServer, handed_over, poll, server
 
 __all__ = ["server"]
@@ -303,3 +305,30 @@ def test_the_admin_adds_a_pool_with_a_sealed_key_and_tries_it(server: ScriptedSe
     said = [str(message) for message in tried.context["messages"]]
     assert any("sglang-a: It took a test order" in text for text in said), said
     assert PoolChange.objects.filter(pool="sglang-a", actor="root@example.com").exists()
+
+
+def test_a_connection_test_asks_no_more_often_than_its_server_may_be_asked() -> None:
+    ann()
+    with FakeGpu(dialect="sglang", speed=0.001) as gpu:
+        settings = {
+            "driver": "openai_videos",
+            "profile": "sglang",
+            "url": gpu.url,
+            "can_remix": False,
+        }
+        pools.change("preview", actor="me", reason="", polls_per_second=1_000, **settings)
+        before = _used_until()
+        assert _sentences(Pool.objects.get())[-1][0]
+        asked = gpu.state()["requests"]
+        Pool.objects.update(polled_until="2100-01-01T00:00:00Z")
+
+        is_ok, sentence = _sentences(Pool.objects.get())[-1]
+
+        assert gpu.state()["requests"] == asked
+    assert _used_until() > before
+    assert not is_ok
+    assert "may not be asked more often" in sentence
+
+
+def _used_until() -> datetime:
+    return Pool.objects.values_list("polled_until", flat=True).get()

@@ -11,10 +11,9 @@ from jobs.models import (
     JobTransition,
     Lane,
     LedgerEntry,
-    Line,
 )
 from notifications.models import OutboxEvent
-from tests.factories import ann, bob, submit
+from tests.factories import ann, bob, reach, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -107,7 +106,7 @@ def test_without_credits_nothing_is_written() -> None:
 
 def test_a_newcomer_starts_level_with_the_line() -> None:
     owner = ann()
-    Line.objects.update(virtual_time=500)
+    reach(500)
 
     submit(owner)
 

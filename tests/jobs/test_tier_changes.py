@@ -9,7 +9,7 @@ from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Account, Backlog, Job, Lane, LaneState, Lease, Line, Pool
 from scheduler import dispatch, invariants, sweeps
-from tests.factories import VIDEO, ann, bob, end_attempt, queued
+from tests.factories import VIDEO, ann, bob, end_attempt, queued, reach
 from videogen.accounts.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_what_waits_moves_to_the_new_tier_s_line_and_starts_level_there() -> None:
     owner = bob()
     jobs = [queued(owner) for _ in range(3)]
-    Line.objects.filter(tier="pro").update(virtual_time=700)
+    reach(700, tier="pro")
 
     before = accounts.change_tier(owner.id, tier="pro")
 

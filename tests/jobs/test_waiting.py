@@ -8,7 +8,7 @@ import pytest
 
 from jobs.outlook import Curve, Outlook, Place
 from jobs.states import JobState
-from jobs.waiting import LineNow, Waiting, explain, in_words, round_ahead
+from jobs.waiting import LineNow, Waiting, clock, explain, in_words, round_ahead
 
 NOW = datetime(2026, 5, 4, 14, 10, tzinfo=UTC)
 OUTLOOK = Outlook(
@@ -77,7 +77,7 @@ def test_reduced_capacity_is_told_with_its_time() -> None:
     found = _explain(line=line)
 
     assert found.reason == "capacity_reduced"
-    assert found.sentence.startswith("Since 14:02 we run 20 of 40 GPUs.")
+    assert found.sentence.startswith("Since 14:02 UTC we run 20 of 40 GPUs.")
 
 
 def test_a_paused_pool_promises_no_time() -> None:
@@ -85,7 +85,7 @@ def test_a_paused_pool_promises_no_time() -> None:
 
     assert _explain(line=line) == Waiting(
         reason="pool_paused",
-        sentence="Its GPUs are paused since 13:05. It keeps its place and starts when they are back.",
+        sentence="Its GPUs are paused since 13:05 UTC. It keeps its place and starts when they are back.",
     )
 
 
@@ -103,7 +103,7 @@ def test_standby_promises_nothing() -> None:
     assert found == Waiting(
         reason="standby",
         sentence="It is on standby and runs when nobody else waits. "
-        "If it has not started by 18:00, it expires at no cost.",
+        "If it has not started by 18:00 UTC, it expires at no cost.",
     )
 
 
@@ -116,6 +116,44 @@ def test_a_retry_says_in_how_long_and_that_it_costs_nothing() -> None:
     )
     assert found.start_range is not None
     assert found.start_range[0] >= NOW + timedelta(seconds=18)
+
+
+def test_standby_is_told_before_its_line_is_known() -> None:
+    found = explain(state=JobState.QUEUED, due_at=None, attempt=0, is_standby=True)
+
+    assert found is not None
+    assert found.reason == "standby"
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ("2026-05-04T09:05+00:00", "09:05 UTC"),
+        ("2026-05-05T09:05+00:00", "09:05 UTC tomorrow"),
+        ("2026-05-03T23:59+00:00", "23:59 UTC yesterday"),
+        ("2026-05-09T09:05+00:00", "09:05 UTC on 9 May"),
+        # Where it is past midnight already, it is of today.
+        ("2026-05-05T01:00+10:00", "01:00"),
+    ],
+)
+def test_a_clock_time_says_its_day_where_it_is_another(at: str, words: str) -> None:
+    assert clock(datetime.fromisoformat(at), NOW) == words
+
+
+def test_a_retry_in_line_says_its_place_instead_of_shortly() -> None:
+    found = _explain(attempt=1)
+
+    assert found.reason == "retrying"
+    assert found.sentence == (
+        "The last try ended early; you are not charged twice."
+        " About 10 ahead. It starts within 2 min."
+    )
+
+
+def test_a_retry_whose_gpus_are_paused_promises_no_time() -> None:
+    found = _explain(attempt=1, line=replace(LINE, open_pools=0))
+
+    assert (found.reason, found.start_range) == ("pool_paused", None)
 
 
 def test_a_retry_without_a_time_starts_shortly() -> None:

@@ -231,3 +231,34 @@ def test_who_may_only_look_at_accounts_cannot_give() -> None:
     assert address not in account.content.decode()
     assert answer.status_code == 403
     assert _gifts(owner.id) == []
+
+
+def test_the_use_of_the_last_days_is_a_file_for_spreadsheets() -> None:
+    owner = ann()
+    job = succeeded(owner)
+
+    answer = _browser(owner).get("/usage.csv")
+
+    lines = answer.content.decode().splitlines()
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert lines[0] == "day,videos,ready,gpu_minutes,charged,given_back"
+    assert len(lines) == 1 + 30
+    today = lines[-1].split(",")
+    assert [today[1], today[2], today[4], today[5]] == ["1", "1", str(job.credits_charged), "0"]
+
+
+def test_a_job_that_we_cancelled_says_so_and_not_that_its_owner_did() -> None:
+    owner = ann()
+    ours, theirs = queued(owner, "Taken back by us"), queued(owner, "Taken back by its owner")
+    transitions.withdraw(ours, why="Cancelled by an operator: the pool was removed.")
+    transitions.cancel(theirs, owner_id=owner.id)
+    client = _browser(owner)
+
+    said, own = (_text(client.get(f"/jobs/{one}/")) for one in (ours, theirs))
+    studio = _text(client.get("/"))
+
+    assert "We cancelled it. Cancelled by an operator: the pool was removed. Not charged." in said
+    assert "You cancelled it." not in said
+    assert "Cancelled by us" in said
+    assert "You cancelled it. Not charged." in own
+    assert studio.count("You cancelled it.") == studio.count("We cancelled it.") == 1

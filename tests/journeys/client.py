@@ -64,6 +64,14 @@ def send(request: Request) -> Reply:
             )
 
 
+def wait_for_room(stack: RunningStack) -> None:
+    """Wait until a job would be taken: after a pause of the pools the doors open within a moment."""
+    deadline = time.monotonic() + _PATIENCE
+    while (quoted := post(stack, "quotes", {"prompt": "Is there room?"}).json)["refusal"]:
+        assert time.monotonic() < deadline, quoted
+        time.sleep(0.1)
+
+
 def wait(stack: RunningStack, ids: Sequence[str], *, state: str = "") -> list[dict[str, Any]]:
     """Wait until all have ended, or until all were seen in a state; give them as they are."""
     deadline = time.monotonic() + _PATIENCE

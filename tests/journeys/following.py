@@ -51,10 +51,13 @@ class Follower(threading.Thread):
             return
         self.gaps += event["sequence"] != self.last + 1
         self.last = event["sequence"]
-        self.believe(event["subject_id"], event["payload"])
+        if event["name"].startswith("job."):
+            self.believe(event["subject_id"], event["payload"])
 
     def believe(self, job_id: str, shown: dict[str, Any]) -> None:
-        """Keep the newest version."""
+        """Keep the newest version of a job; events of batches and of credits have none."""
+        if "version" not in shown:
+            return
         if shown["version"] > self.states.get(job_id, (0, ""))[0]:
             self.states[job_id] = shown["version"], shown["state"]
 
@@ -73,7 +76,7 @@ class Stream(Follower):
                 if self.offline:
                     return
                 self.resets += name == "reset"
-                if name.startswith("job."):
+                if data and "sequence" in data:
                     self.heard(data)
 
 

@@ -1,6 +1,7 @@
 """Looking at a page as its readers do: in both themes, on a phone, with a keyboard, and with axe."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,18 +30,33 @@ VIEWS = {
 
 
 class Feed:
-    """The other end of a page's socket: says what the relay would say, and can be cut."""
+    """The other end of a page's socket: says what the relay would say, and can be cut, or fall silent."""
 
     def __init__(self) -> None:
         self._open: list[WebSocketRoute] = []
+        self._told: list[dict[str, Any]] = []
         self.is_cut = False
 
     def route(self, page: Page) -> None:
+        self._page = page
         page.route_web_socket("**/ws/feed", self._connected)
 
     def push(self, *events: dict[str, Any]) -> None:
+        """Tell of events now."""
+        self.keep(*events)
+        self.say({"type": "events", "events": list(events), "more": False})
+
+    def keep(self, *events: dict[str, Any]) -> None:
+        """Tell of events to whoever asks for what was missed."""
+        self._told += events
+
+    def say(self, message: dict[str, Any]) -> None:
+        deadline = time.monotonic() + 20
+        while not self._open:
+            assert time.monotonic() < deadline, "no page listens"
+            self._page.wait_for_timeout(20)
         for socket in self._open:
-            socket.send(json.dumps({"type": "events", "events": list(events), "more": False}))
+            socket.send(json.dumps(message))
 
     def cut(self) -> None:
         self.is_cut = True
@@ -51,12 +67,21 @@ class Feed:
     def mend(self) -> None:
         self.is_cut = False
 
+    def forget(self) -> None:
+        """Leave every open connection unanswered and unclosed, as a network does that forgot it."""
+        self._open.clear()
+
     def _connected(self, socket: WebSocketRoute) -> None:
-        socket.on_message(lambda _: None)
+        socket.on_message(lambda text: self._asked(socket, json.loads(text)))
         if self.is_cut:
             socket.close()
         else:
             self._open.append(socket)
+
+    def _asked(self, socket: WebSocketRoute, message: dict[str, Any]) -> None:
+        if socket in self._open and message["type"] == "catch_up":
+            events = [one for one in self._told if one["sequence"] > message["after"]]
+            socket.send(json.dumps({"type": "events", "events": events, "more": False}))
 
 
 def faults_of(page: Page) -> list[str]:
@@ -86,8 +111,7 @@ def reader(
 
 def judge_every_view(page: Page, name: str) -> list[str]:
     """Take pictures, and say what axe finds and where the page scrolls sideways, in every view."""
-    page.evaluate("document.fonts.ready")
-    page.evaluate(_AXE.read_text())
+    arm(page)
     found: list[str] = []
     for view, (viewport, theme) in VIEWS.items():
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # a literal of two
@@ -95,6 +119,12 @@ def judge_every_view(page: Page, name: str) -> list[str]:
         found += judge(page, f"{name}-{view}")
     page.set_viewport_size(_DESK)
     return found
+
+
+def arm(page: Page) -> None:
+    """Put axe on the page, once its letters are there."""
+    page.evaluate("document.fonts.ready")
+    page.evaluate(_AXE.read_text())
 
 
 def judge(page: Page, name: str) -> list[str]:

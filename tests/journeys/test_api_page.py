@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import BrowserContext
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("running_stack")]
 
 
 def test_the_page_of_the_contract_works_without_any_other_host(context: BrowserContext) -> None:

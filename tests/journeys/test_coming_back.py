@@ -1,10 +1,13 @@
 """A page that was left open while the servers behind it went away and came back empty."""
 
+import time
+from typing import Any
+
 import psutil
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.journeys.test_first_video import _api_submit, _sign_in, _wait_for_end
+from tests.journeys.test_first_video import _api_submit, _call, _sign_in, _wait_for_end
 from tests.stack import RunningStack
 
 pytestmark = pytest.mark.browser
@@ -46,3 +49,44 @@ def _until_it_answers(context: BrowserContext, stack: RunningStack) -> None:
             other.close()
             return
     raise AssertionError("the web process did not come back")
+
+
+def test_who_looks_is_told_by_the_page_alone_and_who_went_away_by_mail(
+    context: BrowserContext, running_stack: RunningStack
+) -> None:
+    page = context.new_page()
+    _sign_in(page, running_stack, "internal")
+    watched = _api_submit(running_stack, "internal", "Watched to its end")
+    # It came over the socket, which has said by then that somebody looks.
+    expect(page.locator("[data-job]", has_text="Watched to its end")).to_have_count(
+        1, timeout=30_000
+    )
+
+    mail = _mail_about(running_stack, watched)
+    assert (mail["state"], mail["reason"]) == ("skipped", "You were looking at videogen.")
+
+    page.evaluate(_HIDE)
+    left = _api_submit(running_stack, "internal", "Left alone")
+    assert _mail_about(running_stack, left)["state"] == "delivered"
+
+
+# Headless Chromium hides no page, so it is told that it is hidden.
+_HIDE = """() => {
+    Object.defineProperty(document, "visibilityState", {value: "hidden", configurable: true});
+    Object.defineProperty(document, "hidden", {value: true, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def _mail_about(stack: RunningStack, job_id: str) -> dict[str, Any]:
+    _wait_for_end(stack, "internal", job_id)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        sent = _call(stack, "internal", "/api/v1/notifications/sent")["deliveries"]
+        for one in sent:
+            is_about = (one["subject_id"], one["channel"]) == (job_id, "email")
+            if is_about and one["ended_at"]:
+                found: dict[str, Any] = one
+                return found
+        time.sleep(0.1)
+    raise AssertionError(f"no mail about {job_id} was sent or withheld")

@@ -15,6 +15,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.journeys import client
 from tests.journeys.following import Changes, Follower, LongPolls, Socket, Stream, events_of
 from tests.journeys.test_sockets import session_of
 from tests.stack import RunningStack
@@ -23,13 +24,20 @@ from videogen.accounts import keys
 _TIER = "internal"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _leave_room(running_stack: RunningStack) -> Iterator[None]:
+    """Leave a stack that takes jobs to whoever comes next."""
+    yield
+    client.wait_for_room(running_stack)
+
+
 @pytest.fixture
 def api(running_stack: RunningStack) -> Iterator[httpx.Client]:
     key = running_stack.account(_TIER)["api_key"]
     with httpx.Client(
         base_url=f"{running_stack.url}/api/v1/", headers=_bearer(key), timeout=40
-    ) as client:
-        yield client
+    ) as api:
+        yield api
 
 
 def _bearer(key: str) -> dict[str, str]:
@@ -190,9 +198,10 @@ def test_without_redis_a_stream_is_right_within_seconds(
         assert [next(seen)[0] for _ in range(2)] == ["", "ready"]
         with _paused(running_stack, "valkey"):
             job = _submit(api)
-            name, event = next(seen)
+            # Heartbeats have no name, and jobs of other tests may end meanwhile.
+            name, _ = next(one for one in seen if one[0] and one[1].get("subject_id") == job["id"])
 
-    assert (name, event["subject_id"]) == ("job.submitted", job["id"])
+    assert name == "job.submitted"
 
 
 def test_a_revoked_key_ends_its_streams(running_stack: RunningStack) -> None:
@@ -228,44 +237,58 @@ def test_a_phones_day_ends_in_the_same_truth_by_each_way_to_follow(
     key = running_stack.account(_TIER)["api_key"]
     start = api.get("today").json()["follow"]["after"]
     with _no_gpu(running_stack):
-        made = [
-            result["job"]["id"]
-            for _ in range(10)
-            for result in api.post(
-                "batches", json={"jobs": [{"prompt": "a day", "seconds": 2}] * 20}
-            ).json()["results"]
-        ]
+        made = _submit_many(api, 100)
         cookie = session_of(running_stack, _TIER)
-        devices: list[Follower] = [
-            kind(running_stack, key, cookie=cookie) for kind in (Stream, Stream, Changes, Socket)
+        # Two devices by each way. Long polls ask after one job at a time, and go on until they have all.
+        feeds = [
+            kind(running_stack, key, cookie=cookie)
+            for kind in (Stream, Changes, Socket)
+            for _ in range(2)
         ]
-        devices.append(LongPolls(running_stack, key, ids=made[:8]))
+        polls = [LongPolls(running_stack, key, ids=made) for _ in range(2)]
+        devices: list[Follower] = [*feeds, *polls]
         for device in devices:
             device.last = start
             device.start()
         _until(lambda: all(len(device.states) >= 8 for device in devices))
-        # Airplane mode: half of the day's cancels happen unseen.
+        # Airplane mode: half of the day is submitted and half of it cancelled unseen.
         for device in devices:
             device.online.clear()
-        _cancel_all(api, made[:100])
+        made += _submit_many(api, 100)
+        _cancel_all(api, made[50:150])
         for device in devices:
             device.online.set()
-        _cancel_all(api, made[100:])
+        _cancel_all(api, made[:50] + made[150:])
     truth = dict.fromkeys(made, (2, "canceled"))
     try:
         _until(
             lambda: all(
-                {job: device.states.get(job) for job in made} == truth for device in devices[:4]
+                {job: device.states.get(job) for job in made} == truth for device in devices
             )
         )
-        _until(lambda: devices[4].states == {job: truth[job] for job in made[:8]})
+        # The last event is of the batch, and none of a job.
+        _until(
+            lambda: (
+                {device.last for device in feeds} == {api.get("today").json()["follow"]["after"]}
+            )
+        )
     finally:
         for device in devices:
             device.ended.set()
             device.online.set()
 
-    assert {device.last for device in devices[:4]} == {api.get("today").json()["follow"]["after"]}
-    assert [device.gaps + device.resets for device in devices] == [0] * 5
+    assert len(made) == 200
+    assert {device.last for device in feeds} == {api.get("today").json()["follow"]["after"]}
+    assert [device.gaps + device.resets for device in devices] == [0] * 8
+
+
+def _submit_many(api: httpx.Client, count: int) -> list[str]:
+    made: list[str] = []
+    while len(made) < count:
+        wanted = {"jobs": [{"prompt": "a day", "seconds": 2}] * 20}
+        answer = api.post("batches", json=wanted).raise_for_status().json()
+        made += [result["job"]["id"] for result in answer["results"]]
+    return made
 
 
 def _cancel_all(api: httpx.Client, ids: list[str]) -> None:
@@ -274,7 +297,7 @@ def _cancel_all(api: httpx.Client, ids: list[str]) -> None:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)

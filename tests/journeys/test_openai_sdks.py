@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from proofs.sinks.running import Sink, sink
 from tests.gpu import FakeGpu
 from tests.journeys import client
 from tests.journeys.sdks import environments
@@ -22,7 +23,7 @@ from tests.openai.pictures import png
 from tests.stack import RunningStack
 
 _HERE = Path(__file__).parent / "sdks"
-_PYTHONS = ("2.54.0", "3.52.0")
+_PYTHONS = ("2.54.0", "3.54.0")
 _JAVASCRIPT = "7.57.0"
 _SECRET = b"a secret that only two know"
 _PATIENCE = 120
@@ -51,6 +52,7 @@ class Stage:
     stack: RunningStack
     model: str
     preview_id: str
+    receiver: Sink
 
     def given(self) -> str:
         """Give what a program is told."""
@@ -62,16 +64,21 @@ class Stage:
                 "served_model": self.model,
                 "preview_id": f"video_{self.preview_id.replace('-', '')}",
                 "webhook": _webhook(),
+                "receiver": f"http://127.0.0.1:{self.receiver.port}/ok",
+                "journal": str(self.receiver.journal),
             }
         )
 
 
 @pytest.fixture(scope="module")
-def stage(running_stack: RunningStack) -> Iterator[Stage]:
-    """Add the server's pool, and make one preview."""
+def stage(running_stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Add the server's pool and a receiver of webhooks, and make one preview."""
     wanted = {"prompt": "A whale", "model": "preview", "seconds": 2, "size": "480x854"}
     preview_id = client.post(running_stack, "jobs", wanted).json["id"]
-    with FakeGpu(dialect="vllm_omni", slots=2, speed=0.05, jitter=0) as gpu:
+    with (
+        FakeGpu(dialect="vllm_omni", slots=2, speed=0.05, jitter=0) as gpu,
+        sink("http", tmp_path_factory.mktemp("http")) as receiver,
+    ):
         running_stack.manage(
             "add_pool", "--name", "served", "--driver", "openai_videos", "--profile", "vllm_omni",
             "--url", gpu.url, "--slots", "2", "--models", "served", "--image-input", "--no-test",
@@ -79,7 +86,7 @@ def stage(running_stack: RunningStack) -> Iterator[Stage]:
         (preview,) = client.wait(running_stack, [preview_id])
         assert preview["state"] == "succeeded", preview
         _wait_until_offered(running_stack, "served")
-        yield Stage(stack=running_stack, model="served", preview_id=preview_id)
+        yield Stage(stack=running_stack, model="served", preview_id=preview_id, receiver=receiver)
         running_stack.manage("remove_pool", "--name", "served")
 
 
@@ -178,6 +185,31 @@ def test_lists_models_and_webhooks_work(facts: Any) -> None:
     assert facts["event"] == ["video.completed", "video_1"]
 
 
+def test_answers_are_of_the_types_that_the_sdk_publishes(facts: Any) -> None:
+    assert facts["strict"] == [True] * 4
+
+
+def test_webhook_endpoints_are_managed(facts: Any) -> None:
+    found = facts["endpoints"]
+    if facts["version"].startswith("2."):
+        assert found is None
+        return
+
+    assert found["strict"] == [True] * 3
+    assert found["made"]["signing_secret"].startswith("whsec_")
+    assert found["is_listed"]
+    assert (found["changed"]["name"], found["changed"]["event_types"]) == (
+        "store",
+        ["video.failed"],
+    )
+    assert found["rotated"]["signing_secret"] != found["made"]["signing_secret"]
+    assert (found["tested"]["success"], found["tested"]["status_code"]) == (True, 204)
+    assert found["events"] == ["video.completed"] * 2
+    assert found["deleted"]["object"] == "webhook_endpoint.deleted"
+    after = found["after"]
+    assert (after["kind"], after["sent"]) == ("NotFoundError", 1)
+
+
 def test_refusals_are_the_classes_that_programs_catch_and_cost_one_request(facts: Any) -> None:
     live = facts["live_remix"]
 
@@ -203,6 +235,12 @@ def test_the_javascript_sdk_works(stage: Stage) -> None:
     assert facts["deleted"]["deleted"]
     assert facts["listed"][:3] == facts["ids"]
     assert facts["event"] == ["video.completed", "video_1"]
+    assert facts["hook"]["signing_secret"].startswith("whsec_")
+    assert facts["rotated"]["signing_secret"] != facts["hook"]["signing_secret"]
+    assert (facts["tested"]["status_code"], facts["renamed"]["name"]) == (204, "store")
+    assert facts["hook"]["id"] in facts["hooks"]
+    assert facts["unhooked"]["deleted"]
+    assert facts["event_types"] == ["video.completed", "video.failed"]
     assert facts["unknown"] == {
         "kind": "NotFoundError",
         "status": 404,

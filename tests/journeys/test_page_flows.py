@@ -20,7 +20,7 @@ from tests.journeys import scenes
 from tests.journeys.looking import SHOTS, Feed, faults_of, judge_every_view, reader
 from tests.journeys.test_pages import owner, session_of  # noqa: F401 - a fixture
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def page(
         yield page
 
 
-def _events_after(owner: Person, sequence: int) -> list[dict[str, object]]:  # noqa: F811
+def events_after(owner: Person, sequence: int) -> list[dict[str, object]]:  # noqa: F811
     scenes.relay_everything()
     return feed.after(owner.id, sequence=sequence)[0]
 
@@ -154,10 +154,15 @@ def test_cancelling_all_that_waits_asks_with_its_count_and_tells_what_came_of_it
     page.get_by_role("link", name="Cancel waiting (3)").click()
     dialog.get_by_role("button", name="Cancel waiting (3)").click()
 
-    expect(page.get_by_text("3 videos cancelled, free.")).to_be_visible()
+    toast = page.locator(".toast", has_text="3 videos cancelled, free.")
+    expect(toast).to_be_visible()
     expect(page.locator('[data-list="finished"] [data-job]')).to_have_count(3)
     expect(page.locator('[data-list="under-way"] [data-job]')).to_have_count(0)
     expect(page.get_by_role("link", name="Cancel waiting")).to_have_count(0)
+    page.screenshot(path=SHOTS / "studio-undo-light-desktop.png")
+    toast.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("3 videos are back in line, at its end.")).to_be_visible()
+    expect(page.locator('[data-list="under-way"] [data-job]')).to_have_count(3)
 
 
 def test_notices_are_counted_live_and_read_one_by_one_or_all_at_once(
@@ -169,14 +174,14 @@ def test_notices_are_counted_live_and_read_one_by_one_or_all_at_once(
     jobs = [queued(owner, f"Shot {number}") for number in range(3)]
     while dispatch.grant_free_slots():
         pass
-    before = _events_after(owner, 0)[-1]["sequence"]
+    before = events_after(owner, 0)[-1]["sequence"]
     page.goto("/history")
     badge = page.locator("[data-unread-count]")
     expect(badge).to_be_hidden()
 
     for job_id in jobs:
         _finish(job_id)
-    wire.push(*_events_after(owner, int(str(before))))
+    wire.push(*events_after(owner, int(str(before))))
     expect(badge).to_have_text("3")
     expect(page.locator("[data-ledger] [data-look=ready]")).to_have_count(3)
 
@@ -194,42 +199,74 @@ def test_notices_are_counted_live_and_read_one_by_one_or_all_at_once(
     assert not Notification.objects.filter(read_at=None).exists()
 
 
-def test_a_page_left_open_offline_says_since_when_and_catches_up_with_two_hundred_ends(
+@pytest.mark.parametrize("how", ["cut", "asleep"])
+def test_a_page_left_open_shows_the_truth_three_seconds_after_it_comes_back(
     page: Page,
     owner: Person,  # noqa: F811
     wire: Feed,
+    how: str,
 ) -> None:
-    Pool.objects.update(slots=200)
+    count = 200 if how == "cut" else 30
+    Pool.objects.update(slots=count)
     Tier.objects.update(running_limit=None, queued_limit=None)
-    jobs = [queued(owner, f"Shot {number:03}") for number in range(200)]
+    jobs = [queued(owner, f"Shot {number:03}") for number in range(count)]
     while dispatch.grant_free_slots():
         pass
     scenes.relay_everything()
     head = feed.head(owner.id)
     page.clock.install()
     page.goto("/")
-    expect(page.locator('[data-list="under-way"] [data-job]')).to_have_count(200)
+    expect(page.locator('[data-list="under-way"] [data-job]')).to_have_count(count)
+    expect(page.locator("[data-offline]")).to_be_hidden()
 
-    wire.cut()
-    page.clock.run_for(5_000)
-    expect(page.locator("[data-offline]")).to_contain_text("what was true at")
-    assert page.evaluate("'stale' in document.body.dataset")
-    assert judge_every_view(page, "studio-offline") == []
+    if how == "cut":
+        wire.cut()
+        page.clock.run_for(5_000)
+        expect(page.locator("[data-offline]")).to_contain_text("what was true at")
+        assert page.evaluate("'stale' in document.body.dataset")
+        assert judge_every_view(page, "studio-offline") == []
+    else:
+        # Nobody says that the connection is gone: the page has to find out by itself.
+        wire.forget()
     for job_id in jobs:
         _finish(job_id)
-    told = _events_after(owner, head)
-    page.clock.run_for(300_000)
+    wire.keep(*events_after(owner, head))
+    if how == "cut":
+        page.clock.run_for(300_000)
+        wire.mend()
+    else:
+        page.clock.fast_forward(300_000)
 
-    wire.mend()
-    page.clock.run_for(11_000)
-    wire.push(*told)
-    page.clock.run_for(2_000)
+    page.clock.run_for(3_000)
     expect(page.locator("[data-offline]")).to_be_hidden()
     expect(page.locator('[data-list="under-way"] [data-job]')).to_have_count(0)
     shown = page.locator('[data-list="finished"] [data-job]')
     ids = shown.evaluate_all("cards => cards.map(card => card.dataset.job)")
     assert len(ids) == len(set(ids)) == fragments.FINISHED_SHOWN
-    expect(page.locator("[data-tally]")).to_contain_text("200 ready")
+    expect(page.locator("[data-tally]")).to_contain_text(f"{count} ready")
+    expect(page.locator("[data-unread-count]")).to_have_text("99+" if count > 99 else str(count))
+
+
+def test_what_could_not_be_read_is_asked_for_again(
+    page: Page,
+    owner: Person,  # noqa: F811
+    wire: Feed,
+) -> None:
+    job_id = queued(owner, "Read at the second try")
+    dispatch.grant_free_slots()
+    scenes.relay_everything()
+    head = feed.head(owner.id)
+    page.goto("/")
+    expect(page.locator('[data-list="under-way"] [data-job]')).to_have_count(1)
+
+    page.route("**/jobs/*/card", lambda route: route.abort())
+    _finish(job_id)
+    with page.expect_event("requestfailed"):
+        wire.push(*events_after(owner, head))
+    page.unroute("**/jobs/*/card")
+
+    ended = page.locator('[data-list="finished"] [data-job]', has_text="Read at the second try")
+    expect(ended).to_contain_text("Ready")
 
 
 def test_the_essentials_work_without_javascript(

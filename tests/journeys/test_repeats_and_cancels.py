@@ -1,8 +1,13 @@
 """What a second press costs: one video for the same prompt, a question before a paid cancel, one retry."""
 
+import json
+from typing import Any
+from urllib.request import Request
+
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from tests.journeys import client
 from tests.stack import RunningStack
 
 pytestmark = pytest.mark.browser
@@ -109,3 +114,31 @@ def test_a_cancel_that_costs_is_asked_about_and_a_retry_makes_one_new_video(stud
     expect(studio.get_by_text("Already submitted again. It stays one video.")).to_be_visible()
     expect(again).to_have_count(1)
     assert errors == []
+
+
+def test_what_a_program_deletes_leaves_every_open_page(
+    studio: Page, running_stack: RunningStack
+) -> None:
+    prompt = "Paper boats on a pond"
+    history = studio.context.new_page()
+    made = _program(running_stack, "POST", "/v1/videos", prompt=prompt, seconds="2")
+    address = f"/v1/videos/{made['id']}"
+    history.goto("/history")
+    shown = [page.locator("[data-job]", has_text=prompt) for page in (studio, history)]
+    for rows in shown:
+        expect(rows).to_have_count(1)
+
+    assert _program(running_stack, "DELETE", address)["deleted"]
+    canceled = studio.locator('[data-list="finished"] [data-job]', has_text=prompt)
+    expect(canceled).to_be_visible(timeout=_SOON)
+    assert _program(running_stack, "DELETE", address)["deleted"]
+
+    for rows in shown:
+        expect(rows).to_have_count(0, timeout=_SOON)
+
+
+def _program(stack: RunningStack, verb: str, path: str, **body: str) -> Any:
+    key = stack.account("internal")["api_key"]
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    data = json.dumps(body).encode() if body else None
+    return client.send(Request(stack.url + path, data=data, headers=headers, method=verb)).json

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
-from notifications import safe_http
+from notifications import safe_http, vapid
+from notifications.channels import registry
 from notifications.courier import Courier
 from notifications.relay import Relay
 from proofs.sinks.running import Sink, sink
@@ -25,6 +27,27 @@ def receiver(_receiver_process: Sink, settings: Any) -> Sink:
     if _receiver_process.journal.exists():
         _receiver_process.journal.write_bytes(b"")
     return _receiver_process
+
+
+@pytest.fixture(scope="module")
+def _edge_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sink]:
+    with sink("push", tmp_path_factory.mktemp("push")) as running:
+        yield running
+
+
+@pytest.fixture
+def edge(_edge_process: Sink, settings: Any) -> Sink:
+    """Configure both pushes, with the vendors' edge on this machine and an empty journal."""
+    origin = f"http://127.0.0.1:{_edge_process.port}"
+    with urlopen(f"{origin}/service-account") as answer:
+        settings.FCM_SERVICE_ACCOUNT = answer.read().decode()
+    settings.FCM_URL = origin
+    settings.VAPID_PRIVATE_KEY = vapid.new_private_key()
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    registry.channels.cache_clear()
+    if _edge_process.journal.exists():
+        _edge_process.journal.write_bytes(b"")
+    return _edge_process
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.utils import timezone
 
 from notifications import deliveries, routes, webhook_endpoints
 from notifications.channels import registry
@@ -166,3 +167,25 @@ def test_nothing_is_written_twice_by_a_try_that_was_overtaken(
         "delivered",
     ]
     assert len({got["id"] for got in receiver.arrived()}) == 1
+
+
+def test_one_owners_many_hanging_addresses_take_few_places(receiver: Sink, relay_all: Run) -> None:
+    owner, other = ann(), bob()
+    for number in range(10):
+        listens(owner, receiver, f"/hang/{number}")
+    theirs = listens(other, receiver, "/ok")
+    for one in (owner, owner, other):
+        succeeded(one)
+    relay_all()
+    channel = registry.channels()["webhook"]
+
+    first = deliveries.claim(channel, room=8, per_owner=4)
+    second = deliveries.claim(channel, room=8, per_owner=4)
+
+    assert Counter(parcel.owner_id for parcel in first + second) == {owner.id: 4, other.id: 1}
+    assert [parcel.target for parcel in second if parcel.owner_id == other.id] in ([theirs], [])
+    # A place that becomes free is taken by the next address.
+    Delivery.objects.filter(id=next(one.id for one in first if one.owner_id == owner.id)).update(
+        claimed_until=None, due_at=None, state="skipped", ended_at=timezone.now()
+    )
+    assert [one.owner_id for one in deliveries.claim(channel, room=8, per_owner=4)] == [owner.id]

@@ -2,9 +2,12 @@
 
 import email
 import email.policy
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +19,7 @@ from jobs import transitions
 from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Job
-from notifications import preferences
+from notifications import preferences, unsubscribing
 from notifications.models import Delivery, Preference
 from notifications.plain_text import one_line
 from scheduler import dispatch
@@ -152,6 +155,17 @@ def test_one_click_ends_mail_of_this_kind_only(mail: Path, relay_all: Run, carry
     ]
 
 
+def test_the_way_out_of_what_is_off_already_says_so(mail: Path) -> None:
+    owner = ann()
+    path = urlsplit(unsubscribing.address(owner.id, "job.failed", "email")).path
+    preferences.choose(owner.id, "job.failed", "email", is_on=False)
+
+    page = Client().get(path).content.decode()
+
+    assert "You get no more mail of this kind" in page
+    assert 'href="/notifications/preferences"' in page
+
+
 def test_a_scanner_that_opens_the_way_out_changes_nothing(
     mail: Path, relay_all: Run, carry_all: Run
 ) -> None:
@@ -225,3 +239,78 @@ def test_a_mail_server_that_is_away_is_tried_again(
     (attempt,) = delivery.attempts.all()
     assert delivery.state == "scheduled"
     assert attempt.reason == "The mail server could not be used: ConnectionRefusedError."
+
+
+class _MailService(BaseHTTPRequestHandler):
+    """Answers as Postmark does: the folder of the address is the status."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        said = {
+            "ErrorCode": 406,
+            "Message": "You tried to send to a recipient that has been marked as inactive.\n"
+            "Found inactive addresses: ann@example.com.\n"
+            "Inactive recipients are ones that have generated a hard bounce or a spam complaint.",
+        }
+        self.send_response(int(self.path.split("/")[1]))
+        self.end_headers()
+        self.wfile.write(json.dumps(said).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def mail_service(settings: Any) -> Iterator[str]:
+    """Give the address of a mail service that is spoken to by way of anymail."""
+    settings.EMAIL_BACKEND = "anymail.backends.postmark.EmailBackend"
+    with ThreadingHTTPServer(("127.0.0.1", 0), _MailService) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "reason"),
+    [
+        (422, "abandoned", "The mail service takes nothing for this address."),
+        (500, "scheduled", "The mail service answered 500."),
+        (401, "scheduled", "The mail service answered 401."),
+    ],
+)
+def test_what_a_mail_service_refuses_is_said(
+    mail_service: str,
+    settings: Any,
+    relay_all: Run,
+    carry_all: Run,
+    status: int,
+    state: str,
+    reason: str,
+) -> None:
+    settings.ANYMAIL = {
+        "POSTMARK_SERVER_TOKEN": "a-token",
+        "POSTMARK_API_URL": f"{mail_service}/{status}/",
+    }
+    ends(ann(), "a whale")
+    relay_all()
+    carry_all()
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts.get().reason) == (state, reason)
+
+
+def test_a_mail_service_that_is_away_is_tried_again(
+    settings: Any, relay_all: Run, carry_all: Run
+) -> None:
+    settings.EMAIL_BACKEND = "anymail.backends.postmark.EmailBackend"
+    settings.ANYMAIL = {
+        "POSTMARK_SERVER_TOKEN": "a-token",
+        "POSTMARK_API_URL": "http://127.0.0.1:1/",
+    }
+    ends(ann(), "a whale")
+    relay_all()
+    carry_all()
+
+    delivery = Delivery.objects.get()
+    assert delivery.state == "scheduled"
+    assert delivery.attempts.get().reason == "The mail service could not be used."

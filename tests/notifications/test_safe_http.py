@@ -49,6 +49,19 @@ def trap() -> Iterator[Trap]:
     found.close()
 
 
+@pytest.fixture
+def _names_lead_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read numbers as the system does, and answer every name with the worst address there is."""
+
+    def lookup(host: str, port: int) -> list[Any]:
+        try:
+            return socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            return [(None, None, None, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(safe_http, "lookup", lookup)
+
+
 @contextmanager
 def _no_connection_anywhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     tried: list[Any] = []
@@ -67,6 +80,7 @@ def test_there_are_as_many_spellings_as_promised() -> None:
     assert len(set(PRIVATE)) + len(set(TRICKS)) >= 150
 
 
+@pytest.mark.usefixtures("_names_lead_home")
 @pytest.mark.parametrize("scheme", ["https", "http"])
 def test_no_spelling_of_a_private_address_passes_at_create_or_at_send(
     scheme: str, trap: Trap, monkeypatch: pytest.MonkeyPatch
@@ -89,6 +103,7 @@ def test_no_spelling_of_a_private_address_passes_at_create_or_at_send(
     assert trap.count == 0
 
 
+@pytest.mark.usefixtures("_names_lead_home")
 def test_no_trick_of_spelling_passes_either(monkeypatch: pytest.MonkeyPatch) -> None:
     passed: list[str] = []
     with _no_connection_anywhere(monkeypatch) as tried:

@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import F
 from standardwebhooks import Webhook
 
+from jobs.models import Job
 from notifications import delivery_policy, webhook_endpoints, webhook_log
 from notifications.channels.webhook import WebhookChannel
 from notifications.errors import EndpointDisabled, EndpointMissing, InvalidValues, TooSoon
@@ -30,6 +31,7 @@ from tests.factories import Person, ann, bob, succeeded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Run = Callable[[], None]
+Tell = Callable[[Person], Job]
 
 
 def endpoint(owner: Person, receiver: Sink, path: str = "/ok") -> tuple[WebhookEndpoint, str]:
@@ -40,19 +42,29 @@ def endpoint(owner: Person, receiver: Sink, path: str = "/ok") -> tuple[WebhookE
     )
 
 
+@pytest.fixture
+def tell(relay_all: Run, carry_all: Run) -> Tell:
+    """End a job of somebody well, and tell whoever listens."""
+
+    def run(owner: Person) -> Job:
+        job = succeeded(owner)
+        relay_all()
+        carry_all()
+        return job
+
+    return run
+
+
 def let_time_pass() -> None:
     """Make every delivery and route due, as if its wait were over."""
     Delivery.objects.filter(state="scheduled").update(due_at=F("created_at"), claimed_until=None)
     Route.objects.update(next_at="2020-01-01T00:00:00Z", paused_until=None)
 
 
-def test_a_receiver_believes_what_it_gets(receiver: Sink, relay_all: Run, carry_all: Run) -> None:
+def test_a_receiver_believes_what_it_gets(receiver: Sink, tell: Tell) -> None:
     owner = ann()
     _, secret = endpoint(owner, receiver)
-    job = succeeded(owner)
-
-    relay_all()
-    carry_all()
+    job = tell(owner)
 
     (got,) = receiver.arrived()
     body = Webhook(secret).verify(got["body"], got["headers"])
@@ -64,14 +76,10 @@ def test_a_receiver_believes_what_it_gets(receiver: Sink, relay_all: Run, carry_
     assert Delivery.objects.get().state == "delivered"
 
 
-def test_the_algorithm_of_the_openai_sdk_believes_it_too(
-    receiver: Sink, relay_all: Run, carry_all: Run
-) -> None:
+def test_the_algorithm_of_the_openai_sdk_believes_it_too(receiver: Sink, tell: Tell) -> None:
     owner = ann()
     _, secret = endpoint(owner, receiver)
-    succeeded(owner)
-    relay_all()
-    carry_all()
+    tell(owner)
 
     (got,) = receiver.arrived()
     headers = got["headers"]
@@ -83,30 +91,22 @@ def test_the_algorithm_of_the_openai_sdk_believes_it_too(
     assert expected in given
 
 
-def test_during_a_rotation_both_secrets_verify(
-    receiver: Sink, relay_all: Run, carry_all: Run
-) -> None:
+def test_during_a_rotation_both_secrets_verify(receiver: Sink, tell: Tell) -> None:
     owner = ann()
     made, old = endpoint(owner, receiver)
     _, new = webhook_endpoints.rotate(owner.id, made.id)
-    succeeded(owner)
-    relay_all()
-    carry_all()
+    tell(owner)
 
     (got,) = receiver.arrived()
     for secret in (old, new):
         Webhook(secret).verify(got["body"], got["headers"])
 
 
-def test_a_leaked_secret_stops_signing_at_once(
-    receiver: Sink, relay_all: Run, carry_all: Run
-) -> None:
+def test_a_leaked_secret_stops_signing_at_once(receiver: Sink, tell: Tell) -> None:
     owner = ann()
     made, old = endpoint(owner, receiver)
     _, new = webhook_endpoints.rotate(owner.id, made.id, keep_old_seconds=0)
-    succeeded(owner)
-    relay_all()
-    carry_all()
+    tell(owner)
 
     (got,) = receiver.arrived()
     Webhook(new).verify(got["body"], got["headers"])
@@ -142,13 +142,11 @@ def test_an_event_told_twice_makes_one_delivery(
 
 
 def test_a_try_nobody_wrote_down_comes_again_with_the_same_id(
-    receiver: Sink, relay_all: Run, carry_all: Run
+    receiver: Sink, tell: Tell, carry_all: Run
 ) -> None:
     owner = ann()
     endpoint(owner, receiver)
-    succeeded(owner)
-    relay_all()
-    carry_all()
+    tell(owner)
     # As if the courier had died after the answer and before the write.
     DeliveryAttempt.objects.all().delete()
     Delivery.objects.update(state="scheduled", due_at=F("created_at"), ended_at=None)
@@ -176,7 +174,8 @@ def test_failures_are_tried_again_by_the_schedule_and_end(
 
     delivery = Delivery.objects.get(channel="webhook")
     assert len(receiver.arrived()) == tries
-    assert {got["id"] for got in receiver.arrived()} == {delivery.message_id}
+    (told,) = {(got["id"], got["body"]) for got in receiver.arrived()}
+    assert told == (delivery.message_id, delivery.content)
     assert (delivery.state, delivery.reason) == ("abandoned", "It answered 500.")
     found = webhook_endpoints.get(owner.id, made.id)
     assert found.disabled_reason == "It answered 500."
@@ -201,13 +200,11 @@ def test_an_endpoint_that_is_gone_is_disabled_and_its_owner_told_once(
 
 
 def test_a_redirect_is_a_failure_that_says_so_and_is_not_followed(
-    receiver: Sink, relay_all: Run, carry_all: Run
+    receiver: Sink, tell: Tell
 ) -> None:
     owner = ann()
     made, _ = endpoint(owner, receiver, "/redirect")
-    succeeded(owner)
-    relay_all()
-    carry_all()
+    tell(owner)
 
     (attempt,) = DeliveryAttempt.objects.all()
     assert attempt.status_code == 302
@@ -216,14 +213,10 @@ def test_a_redirect_is_a_failure_that_says_so_and_is_not_followed(
     assert webhook_endpoints.get(owner.id, made.id).disabled_at is None
 
 
-def test_the_log_has_request_answer_and_time_and_no_secret(
-    receiver: Sink, relay_all: Run, carry_all: Run
-) -> None:
+def test_the_log_has_request_answer_and_time_and_no_secret(receiver: Sink, tell: Tell) -> None:
     owner = ann()
     made, secret = endpoint(owner, receiver)
-    succeeded(owner)
-    relay_all()
-    carry_all()
+    tell(owner)
 
     (delivery,) = webhook_log.of_endpoint(owner.id, made.id)
     (attempt,) = delivery.attempts.all()
@@ -235,12 +228,10 @@ def test_the_log_has_request_answer_and_time_and_no_secret(
     assert "v1,..." in json.dumps(attempt.request)
 
 
-def test_a_replay_has_the_same_id_and_body(receiver: Sink, relay_all: Run, carry_all: Run) -> None:
+def test_a_replay_has_the_same_id_and_body(receiver: Sink, tell: Tell, carry_all: Run) -> None:
     owner = ann()
     made, _ = endpoint(owner, receiver)
-    succeeded(owner)
-    relay_all()
-    carry_all()
+    tell(owner)
     delivery = Delivery.objects.get()
     with pytest.raises(TooSoon):
         webhook_log.replay(owner.id, made.id, delivery.id)

@@ -9,6 +9,7 @@ from jobs import catalog
 from jobs.models import Account, Tier
 from tests.factories import Person, ann, published, queued, running
 from tests.openai.calls import VIDEOS, error, get, post_json, send
+from videogen import error_shapes
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +91,28 @@ def test_a_full_line_is_worth_another_try() -> None:
     assert (response.status_code, error(response)["type"]) == (429, "rate_limit_error")
     assert 0 < int(response.headers["Retry-After"]) <= 120
     assert response.headers["X-Should-Retry"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("status", "wait", "told"),
+    [
+        (400, None, None),
+        (409, None, "false"),
+        (429, None, "false"),
+        (429, 120, "true"),
+        (429, 121, "false"),
+        (500, None, None),
+        (503, 1, "true"),
+        (503, 600, "false"),
+    ],
+)
+def test_sdks_try_again_only_where_that_helps(
+    status: int, wait: int | None, told: str | None
+) -> None:
+    problem = error_shapes.Problem(status=status, code="x", detail="x", retry_after=wait)
+
+    assert error_shapes.answer(problem, path=VIDEOS).headers.get("X-Should-Retry") == told
+    assert "X-Should-Retry" not in error_shapes.answer(problem, path="/api/v1/jobs").headers
 
 
 def test_an_empty_purse_is_not_worth_another_try() -> None:

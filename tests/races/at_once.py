@@ -15,7 +15,7 @@ from django.db import connection
 T = TypeVar("T")
 
 # Longer than any honest act takes, seconds.
-_PATIENCE = 15.0
+_PATIENCE = 60.0
 _WAITING = "select count(*) from pg_stat_activity where pid = any(%s) and wait_event_type = 'Lock'"
 
 

@@ -6,7 +6,7 @@ from jobs import locks, moves, transitions
 from jobs.models import Job
 from tests.races.at_once import Gate
 
-_VERSION = " and version = %(version)s"
+_VERSION = " and job.version = given.version"
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
 """Fifty callers at the edge of each limit: as many come in as fit, and no ticket is good twice."""
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 
 import pytest
+from django.db import transaction
+from django.db.models import Sum
 
-from jobs import entrance
+from jobs import entrance, gates
+from jobs.door import WHILE_BOOKED
 from jobs.errors import NoRoom, QuotaExceeded
-from jobs.models import Account, Door, Job, Line, Ticket, Tier
+from jobs.models import Account, Door, Gate, Job, Line, Ticket, Tier
 from scheduler import invariants
 from scheduler.publisher import Publisher
 from tests.factories import Person, cy, person, submit
@@ -24,10 +28,23 @@ def _line() -> Line:
     return Line.objects.get(tier_id="enterprise", kind="preview")
 
 
-def _open(*, bound: float, work: float) -> None:
+def _open(*, bound: float, work: float, has_gates: bool = False) -> None:
+    line = _line()
+    room = (WHILE_BOOKED * bound - work) / gates.COUNT if has_gates else 0.0
     Door.objects.update_or_create(
-        line=_line(), defaults={"bound": bound, "drain": 1.0, "work": work, "added": 0.0}
-    )
+        line=line,
+        defaults={
+            "bound": bound, "drain": 1.0, "work": work, "added": 0.0, "lent": gates.COUNT * room,
+        },
+    )  # fmt: skip
+    Gate.objects.filter(line=line).delete()
+    for number in range(gates.COUNT):
+        Gate.objects.create(line=line, number=number, room=room)
+
+
+def _added() -> float:
+    by_gates = Gate.objects.filter(line=_line()).aggregate(sum=Sum("added"))["sum"]
+    return float(Door.objects.get(line=_line()).added + by_gates)
 
 
 def _answer(owner: Person, key: str | None = None) -> str:
@@ -42,9 +59,10 @@ def _callers(count: int) -> list[Person]:
     return [person(f"caller-{number}", tier="enterprise") for number in range(count)]
 
 
-def test_fifty_callers_at_the_edge_of_the_door_are_as_many_as_fit() -> None:
+@pytest.mark.parametrize("has_gates", [False, True], ids=["gates shut", "gates open"])
+def test_fifty_callers_at_the_edge_of_the_door_are_as_many_as_fit(has_gates: bool) -> None:
     callers = _callers(50)
-    _open(bound=100.0, work=0.0)
+    _open(bound=100.0, work=0.0, has_gates=has_gates)
 
     answers = at_once.threads([partial(_answer, caller) for caller in callers])
 
@@ -52,32 +70,56 @@ def test_fifty_callers_at_the_edge_of_the_door_are_as_many_as_fit() -> None:
     accepted = answers.count("accepted")
     door = Door.objects.get(line=_line())
     assert accepted in {22, 23, 24}
-    assert answers.count("tier_full") == 50 - accepted
-    assert door.added == pytest.approx(accepted * COST)
+    refused = answers.count("tier_full")
+    # At the very edge somebody may see room five times and never get it; that is told as it is.
+    assert answers.count("quota_exceeded") == 50 - accepted - refused <= 2
+    assert _added() == pytest.approx(accepted * COST)
     assert door.fullest <= 0.97
+    assert door.lent == 0
     places = sorted(Ticket.objects.values_list("valid_from", flat=True))
     gaps = [(b - a).total_seconds() for a, b in pairwise(places)]
     # Every refused caller has a place of its own, a job's time after the one before.
-    assert len(places) == 50 - accepted
+    assert len(places) == refused
     assert min(gaps) > 0.9 * COST
     assert invariants.violations(grace=3600) == []
+
+
+def _submit_beside(caller: Person, others: threading.Barrier) -> None:
+    with transaction.atomic():
+        submit(caller)
+        # Whoever waited for another's transaction to end would never come here.
+        others.wait(10)
+
+
+def test_as_many_submissions_of_a_line_as_it_has_gates_wait_for_none_of_the_others() -> None:
+    callers = _callers(gates.COUNT)
+    _open(bound=1000.0, work=0.0, has_gates=True)
+    barrier = threading.Barrier(len(callers))
+
+    at_once.threads([partial(_submit_beside, caller, barrier) for caller in callers])
+
+    assert _added() == pytest.approx(len(callers) * COST)
+    assert Door.objects.get(line=_line()).added == 0
+
+
+def test_a_job_that_fits_no_gate_and_fits_the_line_is_taken() -> None:
+    callers = _callers(3)
+    _open(bound=40.0, work=0.0, has_gates=True)
+
+    assert [_answer(caller) for caller in callers] == ["accepted"] * 3
+
+    assert _added() == pytest.approx(3 * COST)
+    assert Door.objects.get(line=_line()).lent == 0
+    assert not Gate.objects.filter(room__gt=0).exists()
 
 
 @pytest.fixture
 def without_second_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let submissions decide on the door as it was when they began."""
-    door = "    update door d set added = d.added + %(adds)s,"
-    assert door in entrance._SUBMIT
-    outdated = "exists (select from room cross join door d where d.line_id = room.line_id"
-    statement = entrance._SUBMIT.replace(
-        "    where d.line_id = room.line_id and d.bound is not null and d.drain > 0\n",
-        f"    where d.line_id = room.line_id and {outdated} and d.drain > 0\n",
-    ).replace(
-        "and (d.book <= statement_timestamp() or exists (select from shown))))\n    returning",
-        "and (d.book <= statement_timestamp() or exists (select from shown)))))\n    returning",
-    )
-    assert statement != entrance._SUBMIT
-    monkeypatch.setattr(entrance, "_SUBMIT", statement)
+    lock = "and not exists (select from chosen)\n    for no key update of d\n"
+    parts = gates.ENTER.replace(lock, lock.partition("\n")[0] + "\n")
+    assert parts != gates.ENTER
+    monkeypatch.setattr(gates, "ENTER", parts)
     entrance._statement.cache_clear()
     yield
     entrance._statement.cache_clear()
@@ -161,4 +203,6 @@ def test_publishing_while_callers_come_in_loses_none_of_them() -> None:
 
     door = Door.objects.get(line=_line())
     assert made == Job.objects.count()
-    assert door.work + door.added == pytest.approx(made * COST)
+    assert door.work + _added() == pytest.approx(made * COST)
+    assert door.bound is not None
+    assert 0 < made * COST <= door.bound

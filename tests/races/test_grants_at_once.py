@@ -110,7 +110,7 @@ def test_without_locks_a_running_job_is_canceled_at_the_fee_of_a_waiting_one(
 def test_without_locks_and_its_place_in_line_a_canceled_job_keeps_a_slot(
     gate: at_once.Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "_LEAVE_LINE", "select %s")
+    monkeypatch.setattr(locks, "_LEAVE_LINE", "select %(job)s::uuid")
     job = _waiting(cy())
 
     _, granted, has_waited = gate.hold(

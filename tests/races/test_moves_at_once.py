@@ -21,7 +21,7 @@ from scheduler import invariants, sweeps
 from tests.factories import VIDEO, Person, cy, dispatched, expire_lease, running
 from tests.races import at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 ENDINGS = {OF_STATE[state] for state in TERMINAL}
 MOVED, REFUSED = "moved", "refused"

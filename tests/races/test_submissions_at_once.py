@@ -208,11 +208,13 @@ def without_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let submissions write neither a claim nor their job's key."""
     key = "%(key)s, %(retry_of)s"
     assert key in entrance._SUBMIT
-    statement = entrance._SUBMIT.replace(key, "null, null")
-    left_out = {"/*claims*/": "", "/*claimed*/": "", "/*own_places*/": "true"}
-    for place, left in left_out.items():
-        statement = statement.replace(place, left)
-    monkeypatch.setattr(entrance, "_statement", lambda **_: statement)
+    statement = entrance._statement.__wrapped__
+    monkeypatch.setattr(entrance, "_SUBMIT", entrance._SUBMIT.replace(key, "null, null"))
+    monkeypatch.setattr(
+        entrance,
+        "_statement",
+        lambda **given: statement(**{**given, "has_key": False, "has_content": False}),
+    )
 
 
 def _six(owner: Person) -> list[Answer]:

@@ -27,6 +27,7 @@ def head(
     since: float = 0.0,
     has_more: bool = False,
     weight: float = 1.0,
+    tried: tuple[str, int] | None = None,
 ) -> Head:
     return Head(
         owner_id=owner(number),
@@ -34,7 +35,12 @@ def head(
         tag=tag,
         room=room,
         jobs=tuple(
-            Waiting(job_id=UUID(int=number * 1000 + line * 100 + place), cost=cost, since=since)
+            Waiting(
+                job_id=UUID(int=number * 1000 + line * 100 + place),
+                cost=cost,
+                since=since,
+                tried=tried,
+            )
             for place in range(jobs)
         ),
         has_more=has_more,

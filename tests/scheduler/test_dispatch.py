@@ -1,16 +1,18 @@
 """Grants on the database: slots, limits, lanes, and what a second dispatcher may not do."""
 
+import time
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from jobs import grants, transitions
 from jobs.ids import JobId
-from jobs.models import Job, Lane, LaneState, Lease, Line, Pool, PoolState, Tier
+from jobs.models import Job, Lane, LaneState, Lease, Pool, PoolState, Tier
 from jobs.states import JobState
-from scheduler import dispatch, sweeps, ticks
-from tests.factories import VIDEO, ann, bob, cy, expire_lease, queued
+from scheduler import dispatch, progress, sweeps, ticks
+from scheduler.board import Memory
+from tests.factories import VIDEO, ann, bob, cy, expire_lease, queued, reach
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,25 +93,28 @@ def test_an_empty_lane_is_closed_and_a_submit_opens_it() -> None:
 def test_a_canceled_queue_leaves_no_debt() -> None:
     owner = ann()
     Tier.objects.filter(name="pro").update(queued_limit=None)
+    reach(70, tier="pro")
     for _ in range(30):
         transitions.cancel(queued(owner), owner_id=owner.id)
 
     queued(owner)
 
-    assert (
-        Lane.objects.get(owner_id=owner.id).tag
-        == Line.objects.get(tier="pro", kind="preview").virtual_time
-    )
+    assert Lane.objects.get(owner_id=owner.id).tag == 70
 
 
-def test_two_dispatchers_cannot_give_the_same_slot() -> None:
+@pytest.mark.parametrize(
+    ("slot", "number"), [(1, 1), (2, 0)], ids=["the same slot", "from the same row of progress"]
+)
+def test_of_two_dispatchers_that_saw_the_same_one_fails(slot: int, number: int) -> None:
     owner = ann()
     first, second = queued(owner), queued(owner)
-    slot: dict[str, Any] = {"pools": ["preview"], "slots": [1], "steps": [1.0]}
-    grants.write(jobs=[first], **slot)
+    nothing = progress.columns(progress.Progress(), progress.Progress())
+    same: dict[str, Any] = {**nothing, "pools": ["preview"], "steps": [1.0], "used": []}
+    same |= {"lane_owners": [], "lane_lines": []}
+    grants.write(jobs=[first], **{**same, "slots": [1]})
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        grants.write(jobs=[second], **slot)
+        grants.write(jobs=[second], **{**same, "slots": [slot], "progress": number})
 
     assert Job.objects.get(id=second).state == JobState.QUEUED
 
@@ -128,13 +133,22 @@ def test_a_silent_worker_is_rescued_and_its_job_runs_again() -> None:
     assert [(bell.job_id, bell.attempt) for bell in again] == [(job_id, 2)]
 
 
-def test_a_granted_attempt_that_nobody_took_is_rung_again() -> None:
-    queued(ann())
-    granted = dispatch.grant_free_slots()
-    with connection.cursor() as cursor:
-        cursor.execute("update lease set granted_at = now() - interval '10 seconds'")
+@pytest.mark.parametrize(("slots", "again"), [(1, [1]), (2, [2, 1]), (3, [2, 3, 1])])
+def test_a_retry_takes_another_slot_where_one_is_free(slots: int, again: list[int]) -> None:
+    # Their worker was killed while they had every slot; of one slot there is no other.
+    owner = ann()
+    Pool.objects.update(slots=slots)
+    jobs = [queued(owner) for _ in range(slots)]
+    dispatch.grant_free_slots()
+    for job_id in jobs:
+        expire_lease(job_id)
+    sweeps.rescue_silent_workers(lambda: 0.0)
+    sweeps.return_due_retries()
 
-    assert dispatch.untaken() == granted
+    dispatch.grant_free_slots()
+
+    slot_of = dict(Lease.objects.values_list("job_id", "slot"))
+    assert [slot_of[job_id] for job_id in jobs] == again
 
 
 def test_a_lane_that_was_left_closed_is_mended() -> None:
@@ -161,3 +175,17 @@ def test_a_tick_belongs_to_one_beat() -> None:
     claims = [ticks.claim("test", period=3600) for _ in range(3)]
 
     assert claims == [True, False, False]
+
+
+def test_after_a_stalled_reading_the_front_of_a_line_is_soon_read_again() -> None:
+    memory = Memory()
+    memory.refresh()
+    # As if the database had answered after ten minutes.
+    memory.read_at -= 600
+    memory.note_read()
+    memory.lows[1] = 70.0
+    memory.read_at = time.monotonic() - 2.1
+
+    memory.refresh()
+
+    assert memory.lows == {}

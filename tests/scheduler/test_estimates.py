@@ -76,6 +76,8 @@ def test_standby_gets_what_is_left() -> None:
 
     assert estimates.water_fill(40.0, wants) == pytest.approx({"pro": 10.0, "standby": 30.0})
     assert estimates.drains(40.0, {"standby": (0.0, 9.0)}) == {"standby": 40.0}
+    # It gives way, so what it takes is there for whoever comes.
+    assert estimates.drains(40.0, {**wants, "free": (10.0, 0.0)})["free"] == 30.0
 
 
 def test_no_capacity_is_no_error() -> None:

@@ -34,7 +34,7 @@ def test_the_tier_that_held_least_for_its_weight_is_next() -> None:
 
 def test_what_holds_a_slot_counts_ahead() -> None:
     # Both have run for nothing yet; enterprise holds seven slots, free one.
-    shares = {("main", "enterprise"): Share(held=7), ("main", "free"): Share(held=1)}
+    shares = {("main", "enterprise"): Share(held=7, newest=0.0), ("main", "free"): Share(held=1)}
 
     picked = pick(snapshot(head(1), head(2, line=2), lines=ENTERPRISE_AND_FREE, shares=shares))
 
@@ -238,6 +238,20 @@ def test_who_pays_leaves_the_other_slots_to_all() -> None:
     picked = pick(snapshot(head(1), head(2, line=2, jobs=2), lines=ENTERPRISE_AND_FREE, free=free))
 
     assert {grant.slot: grant.owner_id.int for grant in picked.grants} == {3: 1, 1: 2, 2: 2}
+
+
+def test_who_failed_in_the_reserved_slot_takes_another() -> None:
+    free = [pool(slots=1, reserved=(2,))]
+
+    picked = pick(snapshot(head(1, tried=("main", 2)), free=free))
+
+    assert [grant.slot for grant in picked.grants] == [1]
+
+
+def test_a_slot_of_another_pool_is_no_reason_to_avoid_its_number() -> None:
+    picked = pick(snapshot(head(1, tried=("other", 1)), free=[pool(slots=2)]))
+
+    assert [grant.slot for grant in picked.grants] == [1]
 
 
 def test_a_tier_that_finds_only_reserved_slots_keeps_what_it_lacks() -> None:

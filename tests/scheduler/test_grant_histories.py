@@ -40,9 +40,8 @@ FEW = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 FORGET = """
-truncate job, job_transition, attempt, lease, backlog, lane, outbox_event, share, turn, pool_floor,
+truncate job, job_transition, attempt, lease, backlog, lane, outbox_event, progress,
     slot_use, recovery, ledger_entry cascade;
-update line set virtual_time = 0, was_promoted = false;
 update account set balance = 1000000000, held = 0, live_count = 0;
 update pool set slots = 2;
 """
@@ -56,6 +55,7 @@ def _installed() -> Iterator[None]:
         Tier.objects.filter(name=name).update(
             running_limit=limit,
             door_bound_seconds=0,
+            queued_limit=None,
             submissions_per_minute=None,
             jobs_per_day=None,
             gpu_seconds_per_day=None,

@@ -1,15 +1,21 @@
 """The plans of the statements that run all the time: by index, and a bounded number of rows whatever waits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from jobs import locks, prepared
-from jobs.models import Pool
-from scheduler import board, dispatch, snapshot
-from tests.factories import ann, queued
+from jobs import grants, locks, moves, transitions
+from jobs import progress as newest
+from jobs.api import rows
+from jobs.ids import JobId
+from jobs.models import Job, LearnedBy, Pool
+from jobs.transitions import Success
+from notifications import prepared
+from scheduler import board, dispatch, progress, snapshot
+from tests.factories import VIDEO, ann, bob, queued
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,8 +36,9 @@ from account cross join generate_series(1, 5) where granted_month = '2026-01';
 insert into backlog (job_id, owner_id, line_id, cost, since)
 select job.id, owner_id, line.id, 10, now() - random() * interval '10 hours'
 from job join line using (tier_id) where line.kind = 'preview' on conflict do nothing;
-insert into lane (owner_id, line_id, state, tag, work, head_id, head_cost, head_since)
-select distinct on (owner_id, line_id) owner_id, line_id, 1, random() * 1000, 80, job_id, cost, since
+insert into lane (owner_id, line_id, state, tag, work, jobs, head_id, head_cost, head_since)
+select distinct on (owner_id, line_id) owner_id, line_id, 1, random() * 1000, 80,
+    count(*) over (partition by owner_id, line_id), job_id, cost, since
 from backlog order by owner_id, line_id, job_id
 on conflict do nothing;
 analyze account; analyze backlog; analyze lane; analyze lease; analyze job
@@ -97,8 +104,108 @@ def test_who_leaves_the_line_touches_its_own_lane() -> None:
     with connection.cursor() as cursor:
         cursor.execute("select job_id from backlog limit 1")
         ((job_id,),) = cursor.fetchall()
-        cursor.execute(f"explain (format json) {locks._LEAVE_LINE}", [job_id])
+        cursor.execute(f"explain (format json) {locks._LEAVE_LINE}", {"job": job_id})
         ((plan,),) = cursor.fetchall()
 
     for node in _nodes(plan[0]["Plan"]):
         assert node["Node Type"] != "Seq Scan"
+
+
+def _explain(statement: str, values: Any) -> dict[str, Any]:
+    """Run a statement by the plan that it has wherever it is prepared, for any values; take back what it wrote."""
+    text, names = prepared._numbered(statement)
+    given = [values[name] for name in names] if isinstance(values, Mapping) else list(values)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("set local plan_cache_mode = force_generic_plan")
+        cursor.execute(f"prepare looked_at as {text}")
+        places = ", ".join(["%s"] * len(given))
+        cursor.execute(f"explain (analyze, format json) execute looked_at ({places})", given)
+        ((plan,),) = cursor.fetchall()
+        cursor.execute("deallocate looked_at")
+        transaction.set_rollback(True)
+    found: dict[str, Any] = plan[0]["Plan"]
+    return found
+
+
+@pytest.mark.usefixtures("_waiting")
+def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    person = bob()
+    plans: dict[str, dict[str, Any]] = {}
+    run, look = prepared.run, prepared.look
+
+    def explained(statement: str, values: Any) -> Any:
+        plans[statement] = _explain(statement, values)
+        return run(statement, values)
+
+    def looked(statement: str, values: Any) -> Any:
+        plans[statement] = _explain(statement, values)
+        return look(statement, values)
+
+    monkeypatch.setattr(prepared, "run", explained)
+    with monkeypatch.context() as reads:
+        reads.setattr(prepared, "look", looked)
+        job_id = queued(person)
+        rows.find(job_id, owner_id=person.id)
+    Pool.objects.update(slots=10)
+    with connection.cursor() as cursor:
+        cursor.execute("update lane set tag = -1 where owner_id = %s", [person.id])
+    dispatch.grant_free_slots()
+    transitions.succeed_together(
+        [Success(job_id=job_id, attempt=1, video=VIDEO, learned_by=LearnedBy.POLL)]
+    )
+
+    assert Job.objects.get(id=job_id).state == "succeeded"
+    assert {moves.APPLY, locks._LOCK_OWNERS, grants.GRANT} <= plans.keys()
+    for statement, plan in plans.items():
+        for node in _nodes(plan):
+            if node.get("Relation Name") in LARGE:
+                assert node["Node Type"] != "Seq Scan", (statement, node)
+                touched = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+                assert touched * node["Actual Loops"] <= 500, (statement, node)
+
+
+def test_neither_a_grant_nor_a_start_writes_an_index_of_all_jobs() -> None:
+    queued(ann())
+    before = _written("job")
+
+    (doorbell,) = dispatch.grant_free_slots()
+    transitions.start(JobId(doorbell.job_id), attempt=doorbell.attempt)
+
+    assert [after - old for old, after in zip(before, _written("job"), strict=True)] == [2, 2]
+
+
+def _written(table: str) -> tuple[int, int]:
+    """Give how many rows of a table were changed, and how many of them without touching an index."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_stat_force_next_flush()")
+        cursor.execute(
+            "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = %s", [table]
+        )
+        changed, in_place = cursor.fetchone()
+    return changed, in_place
+
+
+def test_while_an_old_snapshot_is_held_a_virtual_time_costs_what_it_did() -> None:
+    columns = ("jobs", "pools", "slots", "steps", "lane_owners", "lane_lines", "used")
+    nothing: dict[str, list[Any]] = {name: [] for name in columns}
+    parameters = {**connection.get_connection_params(), "cursor_factory": psycopg.Cursor}
+    parameters.pop("context", None)
+    with psycopg.connect(**parameters) as backup:
+        backup.execute("set transaction isolation level repeatable read")
+        backup.execute("select 1")
+        come = progress.Progress(virtual_times=dict.fromkeys(range(40), 7.0))
+        for number in range(200):
+            before = progress.Progress(number=number)
+            grants.write(**nothing, **progress.columns(before, come))
+        with connection.cursor() as cursor:
+            statement = f"select {newest.VIRTUAL_TIME.format(line=1)}"
+            cursor.execute(f"explain (analyze, buffers, format json) {statement}")
+            ((plan,),) = cursor.fetchall()
+            cursor.execute("select pg_relation_size('progress') / 8192")
+            ((pages,),) = cursor.fetchall()
+
+    assert pages > 5
+    # The way down the index, and the row.
+    assert plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"] <= 5

@@ -71,12 +71,15 @@ CORRUPTIONS = {
     "tickets_once": "insert into ticket (owner_id, line_id, why, fingerprint, valid_from, valid_until,"
     " job_id) select owner_id, 1, 'tier_full', '', created_at + interval '1 hour',"
     " created_at + interval '2 hours', id from job limit 1",
-    "doors_count_what_waits": "update door set added = 0, published_at = '-infinity'",
+    "doors_count_what_waits": "update door set added = 0, published_at = '-infinity';"
+    " update gate set added = 0",
     "delivered_once": "insert into delivery_attempt"
     " (delivery_id, number, outcome, reason, request, answer, started_at, took_ms)"
     " select delivery_id, 2, outcome, '', '{}', '', now(), 1 from delivery_attempt",
     "delivered_iff_taken": "delete from delivery_attempt",
     "delivery_of_its_owner": "update delivery set subject_id = id",
+    "in_one_summary": "update delivery set state = 'merged', summary_id = gen_random_uuid(),"
+    " due_at = null, claimed_until = null, ended_at = now()",
     "one_message_id": "update delivery set event_id = event_id + 1000 where state = 'delivered';"
     " insert into delivery select (json_populate_record(d, json_build_object("
     "'id', gen_random_uuid(), 'event_id', 1))).* from delivery d where state = 'delivered'",
@@ -85,6 +88,13 @@ CORRUPTIONS = {
     " update webhook_endpoint set listens_since = listens_since - interval '1 hour'",
     "deliveries_are_tried": "update delivery set state = 'scheduled', ended_at = null,"
     " due_at = now() - interval '2 minutes'",
+    "held_notices_go_on": "update delivery set state = 'held', ended_at = null,"
+    " claimed_until = null, due_at = now() - interval '2 minutes'",
+    "batches_end": "insert into batch (id, owner_id, fingerprint, size, created_at, closed_at)"
+    " select gen_random_uuid(), owner_id, '', 1, now() - interval '1 hour',"
+    " now() - interval '30 minutes' from job where state = 'succeeded';"
+    " update job set batch_id = (select id from batch),"
+    " finished_at = finished_at - interval '2 minutes' where state = 'succeeded'",
     "nothing_is_parked": "insert into parked_event (event_id, subscriber, error, try_count)"
     " values (1, 'x', 'y', 1)",
     "leases_are_swept": "update lease set expires_at = now() - interval '2 minutes'",
@@ -136,6 +146,8 @@ def _a_day() -> None:
             kind="delivered", receipt=Receipt(status_code=204), started_at=timezone.now(), took_ms=1
         )
         results.record(channel, parcel, taken, jitter=0.5)
+    deliveries.note_account_mail(owner.id, title="A code to prove an address", refusal="")
+    deliveries.note_account_mail(other.id, title="Your password was set anew", refusal="No mail.")
 
 
 def _check() -> tuple[int, str]:

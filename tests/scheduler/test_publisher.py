@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs import outlooks, pools, transitions
+from jobs import breakers, outlooks, pools, transitions
 from jobs.models import Band, Job, Lane, Line, LineOutlook, Pool, RangeOutcome, ToldRange
 from jobs.requests import STANDBY
 from scheduler import dispatch, lines
@@ -111,6 +111,47 @@ def test_a_paused_pool_is_told_with_its_time_and_no_range() -> None:
 
     assert (told.reason, told.start_range) == ("pool_paused", None)
     assert "paused since" in told.sentence
+
+
+def test_a_server_that_is_silent_for_a_minute_is_told_as_a_paused_pool() -> None:
+    owner = ann()
+    job_id = queued(owner)
+    heard_at = datetime.now(UTC) - timedelta(minutes=5)
+    Pool.objects.update(state_since=heard_at, answered_at=heard_at, unanswered=breakers.OPENS_AT)
+    Publisher().publish()
+
+    told = outlooks.explain(list(Job.objects.values()), owner_id=owner.id)[job_id]
+
+    assert (told.reason, told.start_range) == ("pool_paused", None)
+    assert f"paused since {heard_at:%H:%M}" in told.sentence
+
+    breakers.answered("preview")
+    Publisher().publish()
+    outlooks.forget()
+    assert outlooks.explain(list(Job.objects.values()), owner_id=owner.id)[job_id].start_range
+
+
+def test_a_server_that_was_silent_only_a_moment_is_counted_on() -> None:
+    ann()
+    Pool.objects.update(
+        answered_at=datetime.now(UTC) - timedelta(seconds=20), unanswered=breakers.OPENS_AT
+    )
+    Publisher().publish()
+
+    assert (_published().slots, _published().open_pools) == (Pool.objects.get().slots, 1)
+
+
+def test_a_pool_on_probation_is_told_as_fewer_gpus() -> None:
+    owner = ann()
+    job_id = queued(owner)
+    pools.change("preview", actor="ops@example.com", reason="a test", slots=4)
+    Pool.objects.update(is_on_probation=True)
+    Publisher().publish()
+
+    told = outlooks.explain(list(Job.objects.values()), owner_id=owner.id)[job_id]
+
+    assert told.reason == "capacity_reduced"
+    assert "we run 1 of 4 GPUs" in told.sentence
 
 
 def test_a_cut_of_capacity_is_told_and_ranges_cover_before_and_after() -> None:

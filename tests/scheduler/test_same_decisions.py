@@ -1,6 +1,7 @@
 """One seed through the simulator and through the dispatcher on the database: the same decisions."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
@@ -8,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from jobs import catalog, kinds, requests, seeds, submission, transitions
+from jobs import catalog, kinds, lane_tags, requests, seeds, submission, transitions
 from jobs.failures import FailureKind
 from jobs.ids import JobId
-from jobs.models import Job, Lane, Line, Pool, Tier
-from scheduler import dispatch, fairness, invariants, sweeps
+from jobs.models import Job, Lane, Line, Pool, Progress, Tier
+from scheduler import dispatch, fairness, invariants, snapshot, sweeps
 from scheduler.rows import Grant, Picked, Snapshot
 from scheduler.simulation.fleet import TIERS, Rules
 from scheduler.simulation.trace import Job as Simulated
@@ -52,6 +53,15 @@ class Both:
     ids: dict[int, UUID] = field(default_factory=dict)
     compared: int = 0
     promoted: int = 0
+    # Numbers of the policy that are others in the simulator, to see that it is noticed.
+    differing: tuple[tuple[object, str, float], ...] = ()
+
+    @contextmanager
+    def simulated(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for module, name, value in self.differing:
+                patch.setattr(module, name, value)
+            yield
 
     def submit(self, owner: int, *, kind: str, run: float, estimate: float) -> None:
         job = self.play.submit(owner, tier=OWNERS[owner], kind=kind, run=run, estimate=estimate)
@@ -65,7 +75,8 @@ class Both:
     def finish(self, job: Simulated, *, is_lost: bool) -> None:
         self.play.running = [each for each in self.play.running if each[1] is not job]
         self.play.pools[job.pool].running -= 1
-        self.play.policy.ended(job, now=self.play.now, is_ours=is_lost)
+        with self.simulated():
+            self.play.policy.ended(job, now=self.play.now, is_ours=is_lost)
         job_id = JobId(self.ids[job.number])
         attempt = Job.objects.get(id=job_id).attempt
         if not is_lost:
@@ -88,7 +99,8 @@ class Both:
 
     def grant(self) -> None:
         self.picked.clear()
-        self.play.grant()
+        with self.simulated():
+            self.play.grant()
         expected = [self._told(grant) for grant in self.picked]
         self.picked.clear()
         dispatch.grant_free_slots()
@@ -130,6 +142,7 @@ def _install(play: Toy) -> None:
             weight=rules.weight,
             running_limit=rules.running_limit,
             queued_limit=rules.queued_limit,
+            submissions_per_minute=None,
             door_bound_seconds=rules.bound_seconds,
             monthly_credits=1_000_000,
         )
@@ -162,7 +175,9 @@ def _step(both: Both, random: Random) -> None:
     for _ in range(random.randrange(4)):
         owner = random.randrange(1, len(OWNERS) + 1)
         for _ in range(random.choice([1, 1, 2, 5])):
-            if play.policy.queued[owner] < (RULES[OWNERS[owner]].queued_limit or 9):
+            if play.policy.queued[owner, OWNERS[owner] == "standby"] < (
+                RULES[OWNERS[owner]].queued_limit or 9
+            ):
                 run = random.randrange(8, 240) / 4
                 both.submit(
                     owner,
@@ -177,18 +192,53 @@ def _step(both: Both, random: Random) -> None:
         both.cut(name, random.randrange(0, 8))
 
 
-def test_the_simulator_and_the_dispatcher_decide_alike(both: Both) -> None:
+def _compare(both: Both, *, decisions: int) -> None:
     random, play = Random(11), both.play
-    while both.compared < 1_000:
+    while both.compared < decisions:
         play.now += STEP
         clock.show(play.now)
         _step(both, random)
         both.grant()
 
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        (fairness, "LOOK_AHEAD", 30.0),
+        (fairness, "LONGEST_PAUSE", 20.0),
+        (lane_tags, "LARGEST_REFUND", 1.0),
+    ],
+)
+def test_the_comparison_notices_one_number_that_differs(
+    both: Both, module: object, name: str, value: float
+) -> None:
+    both.differing = ((module, name, value),)
+
+    with pytest.raises(AssertionError):
+        _compare(both, decisions=1_000)
+
+
+def test_they_decide_alike_where_one_job_of_a_lane_is_read(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "_MANY_OWNERS", 1)
+
+    _compare(both, decisions=300)
+
+    assert both.promoted > 10
+
+
+def test_the_simulator_and_the_dispatcher_decide_alike(both: Both) -> None:
+    play = both.play
+
+    _compare(both, decisions=1_000)
+
     lines = {f"{line.tier}/{KINDS[line.kind]}": line for line in play.policy.lines.values()}
+    newest = Progress.objects.get()
     for row in Line.objects.all():
         line = lines[str(row)]
-        assert (row.virtual_time, row.was_promoted) == (line.virtual_time, line.was_promoted)
+        assert newest.virtual_times.get(str(row.id), 0.0) == line.virtual_time
+        assert (row.id in newest.promoted) == line.was_promoted
         for lane in Lane.objects.filter(line=row):
             mirrored = line.lanes[lane.owner_id.int]
             assert (lane.tag, lane.work) == (mirrored.tag, mirrored.work)

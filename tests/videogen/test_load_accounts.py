@@ -39,6 +39,7 @@ def test_each_account_has_a_key_that_works_and_its_credits(tmp_path: Path) -> No
         ({"tier": "gold"}, "There is no tier 'gold'."),
         ({"count": 0}, "--count must be from 1 to 1,000,000."),
         ({"keys_file": Path("/nowhere/keys")}, "cannot be written"),
+        ({"keys_file": Path("/dev/null")}, "is no file"),
     ],
 )
 def test_what_cannot_be_made_is_refused_in_words(

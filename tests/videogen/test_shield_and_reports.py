@@ -38,7 +38,10 @@ def test_a_flood_of_submissions_is_stopped_before_the_database(settings: Any) ->
 
     assert [answer.status_code for answer in answers] == [202, 202, 429]
     assert answers[-1].headers["Retry-After"]
-    assert answers[-1].json()["status"] == 429
+    told = answers[-1].json()
+    assert (told["status"], told["limit"], told["value"]) == (429, "flood", 2)
+    assert told["fits_at"]
+    assert answers[-1].headers["RateLimit"].startswith('"flood";r=0;t=')
     assert Job.objects.count() == 2
 
 

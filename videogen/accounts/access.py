@@ -26,12 +26,18 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """A live credential. `name` is a key's id, or a session's key."""
+    """A live credential. `name` is a key's id, or a session's key; `sender` what its person knows it by."""
 
     user: User
     by: By
     name: str
+    sender: str = ""
     scopes: frozenset[str] = frozenset(scopes.ALL)
+
+    @property
+    def session(self) -> str:
+        """Give the session that it is; empty for a key."""
+        return self.name if self.by is By.SESSION else ""
 
 
 class AccountSuspended(PermissionDenied):

@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from allauth.socialaccount.models import SocialApp
+from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -158,3 +160,16 @@ class ChangeLog(Records):
     list_display = ("action_time", "user", "content_type", "object_repr", "get_change_message")
     list_select_related = ("user", "content_type")
     ordering = ("-id",)
+
+
+# Other places to sign in with are set up in the environment only.
+admin.site.unregister(SocialApp)
+# The library's own searches by a name that users do not have here.
+admin.site.unregister(UserSession)
+
+
+@admin.register(UserSession)
+class DeviceAdmin(Records):
+    list_display = ("user", "ip", "user_agent", "created_at", "last_seen_at")
+    list_select_related = ("user",)
+    search_owner = "user_id"

@@ -12,8 +12,8 @@ from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from jobs.api.base import View
 from jobs.requests import InvalidFields
 from videogen.accounts import keys, scopes
 from videogen.accounts.access import Access
@@ -24,7 +24,7 @@ _PAGE: Final = 100
 _HOURS: Final = keys.LONGEST_OVERLAP // timedelta(hours=1)
 
 
-class Keys(APIView):
+class Keys(View):
     """GET, POST /api/v1/keys."""
 
     def get(self, request: Request) -> Response:
@@ -44,7 +44,7 @@ class Keys(APIView):
         return _made(key, secret)
 
 
-class OneKey(APIView):
+class OneKey(View):
     """GET, DELETE /api/v1/keys/{key_id}."""
 
     def get(self, request: Request, key_id: UUID) -> Response:
@@ -54,12 +54,13 @@ class OneKey(APIView):
 
     def delete(self, request: Request, key_id: UUID) -> Response:
         """Revoke a key: refused everywhere within a second. Repeating it changes nothing."""
+        _fields(request, set())
         if not keys.revoke(key_id, user_id=_user(request).pk):
             raise Http404
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class Rotation(APIView):
+class Rotation(View):
     """POST /api/v1/keys/{key_id}/rotation."""
 
     def post(self, request: Request, key_id: UUID) -> Response:

@@ -9,14 +9,16 @@ from typing import Any, Final
 from uuid import UUID
 from zlib import crc32
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Least, Now
 from django.utils import timezone
 
 from jobs.errors import JobError
+from notifications import outbox, prepared
 from videogen.accounts import doorbell, last_used, scopes
-from videogen.accounts.access import Access, By, Memory
+from videogen.accounts.access import Access, By
+from videogen.accounts.known_keys import KnownKeys, Opens
 from videogen.accounts.models import ApiKey, User
 
 MOST_LIVE: Final = 50
@@ -24,6 +26,8 @@ MOST_LIVE: Final = 50
 OVERLAP: Final = timedelta(hours=24)
 LONGEST_OVERLAP: Final = timedelta(days=7)
 _PREFIX: Final = "vg_"
+# Somebody can act for the person from now on.
+CREATED: Final = "key.created"
 
 
 class KeyRefused(JobError):
@@ -76,6 +80,7 @@ def issue(
             scopes=list(scopes),
             expires_at=expires_at,
         )
+        _announce(key)
     return key, secret
 
 
@@ -103,6 +108,7 @@ def rotate(key_id: UUID, *, user: User, overlap: timedelta = OVERLAP) -> tuple[A
             replaces=old,
             expires_at=timezone.now() + lifetime if lifetime else None,
         )
+        _announce(new)
         # Least skips an end that is not set.
         ApiKey.objects.filter(id=old.id).update(expires_at=Least(F("expires_at"), Now() + overlap))
     return new, secret
@@ -125,7 +131,12 @@ def live(user_id: UUID) -> QuerySet[ApiKey]:
 
 def access_of(secret: str) -> Access | None:
     """Find what a key opens, a suspended account included; None for anything else."""
-    return _memory.find(secret) if _is_well_formed(secret) else None
+    if not _is_well_formed(secret):
+        return None
+    found = _known.find(secret)
+    if found is not None:
+        last_used.mark_key(found.name)
+    return found
 
 
 def derived_secret(*, salt: str, secret_key: str) -> str:
@@ -137,25 +148,42 @@ def derived_secret(*, salt: str, secret_key: str) -> str:
 
 def forget() -> None:
     """Ask the database again at the next use of any key."""
-    _memory.forget()
+    _known.forget()
 
 
+_COLUMNS: Final = User._meta.concrete_fields  # noqa: SLF001 - documented API
+_USER_FIELDS: Final = [field.attname for field in _COLUMNS]
+# A busy API asks this for each of its keys every minute.
+_OPENS: Final = f"""
+select k.id, k.name, k.scopes, extract(epoch from k.expires_at - statement_timestamp())::float8,
+    {", ".join(f"u.{field.column}" for field in _COLUMNS)}
+from account_api_key k join account_user u on u.id = k.user_id
+where k.digest = %(digest)s and k.revoked_at is null and (k.expires_at is null or k.expires_at > statement_timestamp())
+    and u.is_active
+"""
 _LIVE: Final = Q(revoked_at__isnull=True) & (Q(expires_at__isnull=True) | Q(expires_at__gt=Now()))
 
 
-def _look_up(secret: str) -> Access | None:
-    key = (
-        ApiKey.objects.select_related("user__suspension")
-        .filter(_LIVE, digest=_digest(secret), user__is_active=True)
-        .first()
-    )
-    if key is None:
+def _look_up(secret: str) -> Opens | None:
+    found = prepared.run(_OPENS, {"digest": _digest(secret)})
+    if not found:
         return None
-    last_used.mark_key(key.id)
-    return Access(user=key.user, by=By.KEY, name=str(key.id), scopes=frozenset(key.scopes))
+    key_id, name, scopes, ends_in, *values = found[0]
+    user = User.from_db(connection.alias, _USER_FIELDS, values)
+    if user.suspension_id is not None:
+        # Read now, while a query may be made.
+        _ = user.suspension
+    access = Access(
+        user=user,
+        by=By.KEY,
+        name=str(key_id),
+        sender=f"API key {name}",
+        scopes=frozenset(scopes),
+    )
+    return Opens(access, ends_in)
 
 
-_memory: Final = Memory(_look_up)
+_known: Final = KnownKeys(_look_up)
 
 
 def _lock(user_id: UUID) -> None:
@@ -177,3 +205,8 @@ def _checksum(body: str) -> str:
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
+
+
+def _announce(key: ApiKey) -> None:
+    payload = {"name": key.name, "prefix": key.prefix, "scopes": list(key.scopes)}
+    outbox.record(CREATED, subject_id=key.id, owner_id=key.user_id, payload=payload)

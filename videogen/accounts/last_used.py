@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable
 from typing import Final
-from uuid import UUID
 
 from django.db import DatabaseError, connection
 
@@ -14,20 +13,20 @@ logger = logging.getLogger(__name__)
 EVERY = 60.0
 _KEYS: Final = """
 update account_api_key set last_used_at = now()
-where id = any(%s) and (last_used_at is null or last_used_at < now() - interval '50 seconds')
+where id = any(%s::uuid[]) and (last_used_at is null or last_used_at < now() - interval '50 seconds')
 """
 _SESSIONS: Final = """
 update usersessions_usersession set last_seen_at = now()
 where session_key = any(%s) and last_seen_at < now() - interval '50 seconds'
 """
 
-_keys: set[UUID] = set()
+_keys: set[str] = set()
 _sessions: set[str] = set()
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
 
 
-def mark_key(key_id: UUID) -> None:
+def mark_key(key_id: str) -> None:
     """Remember that a key was used. No query."""
     _mark(lambda: _keys.add(key_id))
 

@@ -155,3 +155,79 @@ class Suspension(models.Model):
         return f"{self.user_id}, {self.began_at:%Y-%m-%d}: {self.reason}"
 
     user_id: UUID
+
+
+class Export(models.Model):
+    """A person's copy of all that is kept about them, made in small steps."""
+
+    user = models.OneToOneField(
+        User, primary_key=True, on_delete=models.CASCADE, related_name="export"
+    )
+    requested_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Where the next step goes on: the number of the section, and the key of its last row.
+    section = models.PositiveSmallIntegerField(default=0)
+    after = models.JSONField(null=True)
+    line_count = models.PositiveIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "account_export"
+        indexes = [
+            models.Index(
+                name="export_to_make", fields=["requested_at"], condition=Q(finished_at=None)
+            ),
+            models.Index(name="export_by_end", fields=["finished_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.user_id)
+
+    user_id: UUID
+
+
+class ExportPart(models.Model):
+    """A gzip member of an export; all of them in order are the file."""
+
+    export = models.ForeignKey(
+        Export, on_delete=models.CASCADE, db_index=False, related_name="parts"
+    )
+    number = models.PositiveIntegerField()
+    content = models.BinaryField()
+
+    class Meta:
+        db_table = "account_export_part"
+        constraints = [
+            models.UniqueConstraint(name="export_part_once", fields=["export", "number"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.export_id}, {self.number}"
+
+    export_id: UUID
+
+
+class Deletion(models.Model):
+    """A person's wish that their account be deleted: from when, and how far it is."""
+
+    user = models.OneToOneField(
+        User, primary_key=True, on_delete=models.CASCADE, related_name="deletion"
+    )
+    requested_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Until then it can be taken back.
+    due_at = models.DateTimeField()
+    began_at = models.DateTimeField(null=True)
+    # Where the next step goes on.
+    step = models.PositiveSmallIntegerField(default=0)
+    after = models.JSONField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "account_deletion"
+        indexes = [
+            models.Index(name="deletion_due", fields=["due_at"], condition=Q(finished_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.user_id)
+
+    user_id: UUID

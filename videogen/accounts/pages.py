@@ -6,6 +6,7 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -93,6 +94,8 @@ def keys(request: HttpRequest) -> HttpResponse:
                     raise Http404
                 messages.success(request, "Revoked. Nobody gets in with it any more.")
                 return redirect("keys")
+            case "ask":
+                return _asked(request, user)
             case "rotate":
                 context |= _rotated(user, _id(request))
             case _:
@@ -102,7 +105,7 @@ def keys(request: HttpRequest) -> HttpResponse:
         "keys": api_keys.live(user.pk).select_related("successor"),
         "ended": ended.order_by("-created_at")[:_ENDED_SHOWN],
         "scopes": scopes.MEANINGS.items(),
-        "now": timezone.now(),
+        "base_address": f"{settings.PUBLIC_URL}/v1",
     }
     status = 400 if context["faults"] else 200
     return render(request, "accounts/keys.html", context, status=status)
@@ -137,8 +140,15 @@ def _rotated(user: User, key_id: UUID) -> dict[str, Any]:
     except ApiKey.DoesNotExist:
         raise Http404 from None
     except api_keys.KeyRefused as refusal:
-        return {"faults": {"name": str(refusal)}}
+        return {"faults": {"key": str(refusal)}}
     return {"made": made, "secret": secret, "is_rotated": True}
+
+
+def _asked(request: HttpRequest, user: User) -> HttpResponse:
+    key = api_keys.live(user.pk).filter(id=_id(request)).first()
+    if key is None:
+        raise Http404
+    return render(request, "accounts/revoke.html", {"key": key})
 
 
 def _set_time_zone(user: User, name: str) -> str:

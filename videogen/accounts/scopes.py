@@ -17,9 +17,11 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # an address that fits none is closed to keys.
 _TABLE: Final = (
     ("/api/v1/keys", ACCOUNT, ACCOUNT),
+    ("/api/v1/account/", ACCOUNT, ACCOUNT),
     ("/api/v1/webhook", READ, ACCOUNT),
     ("/api/v1/push", READ, ACCOUNT),
     ("/api/v1/devices", READ, ACCOUNT),
+    ("/api/v1/notifications/preferences", READ, ACCOUNT),
     ("/api/v1/notifications", READ, WRITE),
     ("/api/v1/notification", READ, ACCOUNT),
     ("/api/v1/preferences", READ, ACCOUNT),

@@ -35,15 +35,17 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_SESSION_REMEMBER = True
-# Everybody may make an account, where mail with the code can reach them; else an administrator makes them.
-SIGN_UP_OPEN = env.flag(
-    "SIGN_UP_OPEN", default=env.flag("DEVELOPMENT") or bool(env.text("EMAIL_URL", ""))
-)
-ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0)
+# How many proxies of ours add to X-Forwarded-For (jobs/client_addresses.py).
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
+# A deletion that somebody asked for can be taken back for so many days; a copy of their data is kept for so many.
+DELETION_GRACE_DAYS = env.integer("DELETION_GRACE_DAYS", 7)
+EXPORTS_KEPT_DAYS = env.integer("EXPORTS_KEPT_DAYS", 7)
 HEADLESS_CLIENTS = ("app",)
 MFA_ADAPTER = "videogen.accounts.adapters.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "videogen"
+# The admin and the console open to staff with a second factor only; on a developer's machine that may be off, and is.
+STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", default=not env.flag("DEVELOPMENT"))
 SOCIALACCOUNT_ADAPTER = "videogen.accounts.adapters.SocialAdapter"
 SOCIALACCOUNT_PROVIDERS = {
     name: {

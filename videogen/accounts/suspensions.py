@@ -23,7 +23,7 @@ _EMPTIED: Final = """
 update account_suspension set emptied_at = now()
 where id = %s and lifted_at is null and began_at < now() - interval '30 seconds'
 """
-WITHDRAWN: Final = "The account was suspended. It was not charged."
+WITHDRAWN: Final = "The account was suspended."
 _FIRST: Final = UUID(int=0)
 
 

@@ -40,7 +40,7 @@ def _look_up(token: str) -> Access | None:
     if found is None or found.session_data is None or not _is_of(found.user, found.session_data):
         return None
     last_used.mark_session(token)
-    return Access(user=found.user, by=By.SESSION, name=token)
+    return Access(user=found.user, by=By.SESSION, name=token, sender="An app")
 
 
 def _is_of(user: User, data: str) -> bool:

@@ -5,7 +5,7 @@ from allauth.mfa.base import views as second_step
 from allauth.urls import build_provider_urlpatterns
 from django.urls import include, path
 
-from videogen.accounts import pages, views
+from videogen.accounts import data_page, pages, push_page, second_factor, views
 from videogen.throttling import sign_in_shield
 
 # The names are those that allauth redirects to; `sign_in` and `sign_out` are ours for the same two.
@@ -32,13 +32,26 @@ urlpatterns = [
     path("account/password/first", entrance.password_set, name="account_set_password"),
     path("account/email", entrance.email, name="account_email"),
     path("account/confirm", views.Reauthenticate.as_view(), name="account_reauthenticate"),
-    # Before allauth's own, which has no limit that outlives Redis.
+    # Before allauth's own, which have no limit that outlives Redis.
     path(
         "account/two-factor/authenticate/",
         sign_in_shield(second_step.authenticate),
         name="mfa_authenticate",
     ),
+    path(
+        "account/two-factor/reauthenticate/",
+        sign_in_shield(second_step.reauthenticate),
+        name="mfa_reauthenticate",
+    ),
+    path(
+        "account/two-factor/totp/activate/",
+        sign_in_shield(second_factor.SetUp.as_view()),
+        name="mfa_activate_totp",
+    ),
     path("account/two-factor/", include("allauth.mfa.urls")),
+    path("account/data", data_page.data, name="own_data"),
+    path("account/data/copy", data_page.copy, name="own_data_copy"),
     path("account/devices", pages.devices, name="devices"),
+    path("account/push", push_page.push, name="push"),
     path("account/keys", pages.keys, name="keys"),
 ]

@@ -2,36 +2,32 @@
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-# What `bin/manage` needs to work on the running stack.
-_SHARED: Final = (
-    "ALLOWED_HOSTS",
-    "DATABASE_URL",
-    "EMAIL_URL",
-    "OUTBOUND_ALLOWED_NETWORKS",
-    "DATA_DIR",
-    "DEVELOPMENT",
-    "METRICS_HOST",
-    "METRICS_PORT",
-    "LEASE_SECONDS",
-    "HEARTBEAT_SECONDS",
-    "PUBLIC_URL",
-    "PUSH_PORT",
-    "REDIS_URL",
-    "SECRET_KEY",
-)
+# What is set is described there. `bin/manage` works with the same settings as the processes, keys of before included.
+_DESCRIBED: Final = Path(__file__).resolve().parents[2] / ".env.example"
+_OF_THE_START: Final = ("DATABASE_URL", "REDIS_URL", "DEVELOPMENT", "DATA_DIR")
+# Figures of an installation are offered by its processes alone.
+_THEIR_OWN: Final = frozenset({"METRICS_OFFERED", "PROBED_URLS"})
 
 
 def write(data_dir: Path, found: dict[str, Any], *, environment: Mapping[str, str]) -> None:
     """Write run/env, then demo.json, whose appearance says that everything answers."""
-    lines = [f"{key}={shlex.quote(environment[key])}" for key in _SHARED if key in environment]
+    lines = [f"{name}={shlex.quote(environment[name])}" for name in _shared(environment)]
     lines.append(f"STACK_PID={os.getpid()}")
     _write_private(data_dir / "run" / "env", "\n".join(lines) + "\n")
     _write_private(data_dir / "demo.json", json.dumps(found, indent=2) + "\n")
+
+
+def _shared(environment: Mapping[str, str]) -> list[str]:
+    """Name the variables that are set, or named by a file, and mean the same to every process."""
+    described = re.findall(r"^(?:# )?([A-Z_]+)=", _DESCRIBED.read_text(), re.MULTILINE)
+    known = {*_OF_THE_START, *described, *(f"{name}_FILE" for name in described)} - _THEIR_OWN
+    return sorted(known & set(environment))
 
 
 def remove(data_dir: Path) -> None:

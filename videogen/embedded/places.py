@@ -1,5 +1,6 @@
 """Where the embedded stack keeps its things, and under which user the database runs."""
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -7,7 +8,7 @@ import socket
 import stat
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from videogen.embedded.faults import StartFailed
 
@@ -16,6 +17,15 @@ NOBODY: Final = 65534
 _SHARED_ROOT: Final = Path("/var/lib/videogen")
 # Longest path of a unix socket on macOS is 103 bytes, on Linux 107; servers add a file name.
 _SOCKET_ROOM: Final = 80
+_LAST_PORT: Final = 65_535
+
+
+def chosen_port(name: str, default: int) -> int:
+    """Read a port number from the environment. Raises StartFailed."""
+    text = os.environ.get(name, str(default))
+    if not text.isdigit() or not 0 < int(text) <= _LAST_PORT:
+        raise StartFailed(f"{name} must be a port number from 1 to 65535, not {text!r}.")
+    return int(text)
 
 
 def is_root() -> bool:
@@ -39,12 +49,26 @@ def prepare(data_dir: Path) -> None:
     (data_dir / "run").chmod(0o700)
 
 
-def secret(data_dir: Path, name: str) -> str:
-    """Give the secret of this name, made on the first start and readable by its owner only."""
+def locked(data_dir: Path) -> IO[str]:
+    """Take the lock of the data folder, which is held while the file is open. Raises StartFailed."""
+    lock = (data_dir / "run" / "stack.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StartFailed(
+            f"bin/dev already runs in {data_dir}. Stop it first, "
+            "or start another one: DATA_DIR=/other/folder PORT=9000 bin/dev"
+        ) from None
+    return lock
+
+
+def secret(data_dir: Path, name: str, *, size: int = 48) -> str:
+    """Give the secret of this name, of so many bytes, made on the first start and readable by its owner only."""
     path = data_dir / name
     if not path.exists():
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
+            file.write(secrets.token_urlsafe(size))
     return path.read_text(encoding="utf-8").strip()
 
 

@@ -14,20 +14,25 @@ from videogen.embedded.faults import StartFailed
 
 _OLDEST: Final = 15
 _FIRST_WITH_BUILTIN_LOCALES: Final = 17
+# What tells why a program of PostgreSQL gave up.
+_REASON: Final = re.compile(r"error:|FATAL|could not", re.IGNORECASE)
 _USER: Final = "videogen"
 
 # Small for a developer's machine, durable as in production: fsync stays on.
 _SETTINGS: Final = """
 listen_addresses = '127.0.0.1'
 max_connections = 80
-shared_buffers = 64MB
+shared_buffers = 256MB
 jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
 autovacuum_naptime = 10s
 checkpoint_timeout = 15min
-max_wal_size = 512MB
+max_wal_size = 2GB
 log_min_messages = warning
+# Statements that fail, and the details of errors, quote what people wrote.
+log_min_error_statement = panic
+log_error_verbosity = terse
 """
 
 
@@ -142,8 +147,10 @@ def _make_cluster(programs: Path, data: Path, *, password: str) -> None:
     finally:
         password_file.unlink()
     if made.returncode:
-        last = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise StartFailed(f"The database cluster could not be made in {data}: {last}")
+        said = made.stderr.strip().splitlines() or ["no reason given"]
+        # It says what it cleans up after its reason.
+        reason = next((line for line in said if _REASON.search(line)), said[-1])
+        raise StartFailed(f"The database cluster could not be made in {data}: {reason}")
     with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
         file.write(_SETTINGS)
 

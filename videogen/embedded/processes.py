@@ -1,8 +1,10 @@
 """The processes of a machine: what runs, in which order, and how each says that it is ready."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urljoin
 
 from videogen.embedded import places
 
@@ -27,14 +29,26 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def of_application(*, host: str, port: int, push_port: int, web_workers: int) -> list[Program]:
+def live_addresses(programs: Sequence[Program]) -> str:
+    """Say where the programs with an address are asked whether they live, as PROBED_URLS has it."""
+    return ",".join(
+        f"{program.name}={urljoin(program.probe, '/health/live')}"
+        for program in programs
+        if program.probe
+    )
+
+
+def of_application(
+    *, host: str, port: int, push_port: int, web_workers: int, web_threads: int
+) -> list[Program]:
     """Give every process of the application in the lean profile of one machine."""
     manage = (sys.executable, "manage.py")
+    servers = (sys.executable, "-m", "videogen.servers")
     name = places.reachable(host)
     return [
         Program(
             name="core",
-            command=(*manage, "run", "dispatcher", "relay", "poller", "courier", "metrics"),
+            command=(*manage, "run", "dispatcher", "relay", "poller", "courier", "figures"),
             priority=20,
             # A request to a slow receiver ends by itself within this time.
             patience=15,
@@ -52,7 +66,7 @@ def of_application(*, host: str, port: int, push_port: int, web_workers: int) ->
         Program(
             name="beat",
             command=(
-                *_CELERY, "beat", "--scheduler", "celery.beat:Scheduler",
+                *_CELERY, "beat", "--scheduler", "videogen.ticker:Ticker",
                 "--loglevel", "WARNING", "--pidfile=",
             ),
             priority=50,
@@ -60,9 +74,7 @@ def of_application(*, host: str, port: int, push_port: int, web_workers: int) ->
         Program(
             name="push",
             command=(
-                sys.executable, "-m", "uvicorn", "videogen.asgi:application", "--host", host,
-                "--port", str(push_port), "--ws", "websockets-sansio", "--lifespan", "off",
-                "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3",
+                *servers, "push", "--host", host, "--port", str(push_port),
             ),
             priority=60,
             probe=f"http://{name}:{push_port}/health/live",
@@ -70,10 +82,8 @@ def of_application(*, host: str, port: int, push_port: int, web_workers: int) ->
         Program(
             name="web",
             command=(
-                sys.executable, "-m", "granian", "--interface", "wsgi", "videogen.wsgi:application",
-                "--host", host, "--port", str(port), "--workers", str(web_workers),
-                "--blocking-threads", "8", "--respawn-failed-workers", "--no-access-log",
-                "--log-level", "warning", "--workers-kill-timeout", "5",
+                *servers, "web", "--host", host, "--port", str(port),
+                "--workers", str(web_workers), "--threads", str(web_threads),
             ),
             priority=70,
             probe=f"http://{name}:{port}/health/ready",

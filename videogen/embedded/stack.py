@@ -3,8 +3,8 @@
 `python -m videogen.embedded.stack` is what bin/dev ends in.
 """
 
+import argparse
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -21,18 +21,19 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Final
 
-from videogen.embedded import demo, leftovers, places, postgres, processes, valkey
+from videogen import listening
+from videogen.embedded import databases, demo, leftovers, places, processes
 from videogen.embedded.faults import StartFailed
 from videogen.embedded.follow import Follower
 from videogen.embedded.processes import Program
 from videogen.embedded.supervision import Supervisor
+from videogen.embedded.watch import Watch, ready_file
 
-_ROOT: Final = Path(__file__).resolve().parent.parent.parent
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _STEPS: Final = 6
-_LAST_PORT: Final = 65_535
 # How long the databases and the processes may take to answer, seconds.
 _DATABASE_PATIENCE: Final = 30.0
-_PROCESS_PATIENCE: Final = 90.0
+_PROCESS_PATIENCE: Final = 240.0
 _STOP_PATIENCE: Final = 45.0
 # Signals closer together than this are one wish to stop, seconds.
 _SAME_WISH: Final = 1.0
@@ -55,6 +56,8 @@ class Stack:
     _stopping: bool = False
     _stop_began: float = 0.0
     _supervisor: Supervisor | None = None
+    _watch: Watch | None = None
+    _holder: listening.Holder | None = None
     _environment: dict[str, str] = field(default_factory=dict)
     _lock: IO[str] | None = None
     # Sizes of the log files before this start: a complaint shows what came after.
@@ -64,6 +67,10 @@ class Stack:
     def url(self) -> str:
         """Give the address of the pages and the API."""
         return os.environ.get("PUBLIC_URL") or f"http://{places.reachable(self.host)}:{self.port}"
+
+    @property
+    def _web_workers(self) -> int:
+        return int(os.environ.get("WEB_WORKERS", "1"))
 
     @property
     def push_url(self) -> str:
@@ -87,24 +94,43 @@ class Stack:
         finally:
             self._stop()
 
+    def manage(self, arguments: Sequence[str]) -> int:
+        """Run a management command beside the databases, and nothing else. Raises StartFailed where bin/dev runs."""
+        places.prepare(self.data_dir)
+        self._lock = places.locked(self.data_dir)
+        try:
+            leftovers.end(leftovers.of_stack(str(self.data_dir)))
+            self._start_databases([])
+            command = [sys.executable, "manage.py", *arguments]
+            return subprocess.run(command, cwd=ROOT, env=self._environment, check=False).returncode
+        finally:
+            self._stop()
+
+    def _start_databases(self, programs: Sequence[Program]) -> Supervisor:
+        """Start the supervisor and the databases, and make the other programs known to it."""
+        servers = databases.of_machine(self.data_dir)
+        self._environment |= servers.addresses
+        self._environment |= self._settings()
+        supervisor = Supervisor(self.data_dir, places.runtime_dir(self.data_dir))
+        self._supervisor = supervisor
+        supervisor.start([*servers.programs, *programs], environment=self._environment)
+        for name, is_ready in servers.waits:
+            self._wait(name, is_ready, patience=_DATABASE_PATIENCE)
+        return supervisor
+
     def _start(self) -> dict[str, Any]:
         with self._doing("Checking folder and ports"):
             places.prepare(self.data_dir)
-            self._take_lock()
+            self._lock = places.locked(self.data_dir)
             leftovers.end(leftovers.of_stack(str(self.data_dir)))
             self._check_ports()
+            self._hold_ports()
             demo.remove(self.data_dir)
             logs = (self.data_dir / "log").glob("*.log")
             self._logged_before = {path: path.stat().st_size for path in logs}
         with self._doing("Starting PostgreSQL and Valkey"):
-            databases, waits = self._databases()
-            self._environment |= self._settings()
             programs = self._programs()
-            supervisor = Supervisor(self.data_dir, places.runtime_dir(self.data_dir))
-            self._supervisor = supervisor
-            supervisor.start([*databases, *programs], environment=self._environment)
-            for name, is_ready in waits:
-                self._wait(name, is_ready, patience=_DATABASE_PATIENCE)
+            supervisor = self._start_databases(programs)
         with self._doing("Bringing the database up to date, demo accounts"):
             accounts = self._prepare_demo()
         with self._doing("Starting " + ", ".join(program.name for program in programs)):
@@ -121,44 +147,13 @@ class Stack:
             demo.write(self.data_dir, found, environment=self._environment)
             return found
 
-    def _databases(self) -> tuple[list[Program], list[tuple[str, Callable[[], bool]]]]:
-        programs: list[Program] = []
-        waits: list[tuple[str, Callable[[], bool]]] = []
-        if not os.environ.get("DATABASE_URL"):
-            server = postgres.prepare(self.data_dir)
-            self._environment["DATABASE_URL"] = server.url
-            programs.append(
-                Program(
-                    name="postgres",
-                    command=tuple(server.command),
-                    priority=1,
-                    patience=20,
-                    stop_signal="INT",
-                    user=str(places.NOBODY) if places.is_root() else "",
-                    starts_by_itself=True,
-                )
-            )
-            waits.append(("postgres", server.is_ready_with_database))
-        if not os.environ.get("REDIS_URL"):
-            broker = valkey.prepare(self.data_dir)
-            self._environment["REDIS_URL"] = broker.url
-            programs.append(
-                Program(
-                    name="valkey",
-                    command=tuple(broker.command),
-                    priority=2,
-                    starts_by_itself=True,
-                )
-            )
-            waits.append(("valkey", broker.is_ready))
-        return programs, waits
-
     def _programs(self) -> list[Program]:
         return processes.of_application(
             host=self.host,
             port=self.port,
             push_port=self.push_port,
-            web_workers=int(os.environ.get("WEB_WORKERS", "1")),
+            web_workers=self._web_workers,
+            web_threads=int(os.environ.get("WEB_THREADS", "8")),
         )
 
     def _settings(self) -> dict[str, str]:
@@ -182,8 +177,13 @@ class Stack:
             "OUTBOUND_ALLOWED_NETWORKS": os.environ.get(
                 "OUTBOUND_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128"
             ),
+            # Any 32 bytes are a key of its curve.
+            "VAPID_PRIVATE_KEY": os.environ.get("VAPID_PRIVATE_KEY")
+            or places.secret(self.data_dir, "vapid_key", size=32),
             "EMAIL_URL": os.environ.get("EMAIL_URL") or f"file:{self.data_dir / 'mail'}",
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+            "SOCKETS_FROM": str(self._holder.path) if self._holder else "",
+            "PROBED_URLS": processes.live_addresses(self._programs()),
             "PYTHONUNBUFFERED": "1",
             # One allocation arena instead of one per thread: a third less memory at rest.
             "MALLOC_ARENA_MAX": "2",
@@ -195,7 +195,7 @@ class Stack:
             check=False,
             capture_output=True,
             text=True,
-            cwd=_ROOT,
+            cwd=ROOT,
             env=self._environment,
             start_new_session=True,
         )
@@ -207,7 +207,7 @@ class Stack:
 
     def _is_ready(self, program: Program) -> bool:
         if not program.probe:
-            return (self.data_dir / "run" / f"{program.name}.ready").exists()
+            return ready_file(self.data_dir, program).exists()
         with (
             contextlib.suppress(OSError),
             urllib.request.urlopen(program.probe, timeout=2) as answer,  # noqa: S310 - our own
@@ -246,18 +246,6 @@ class Stack:
                 return "\n".join(f"    {line}" for line in lines)
         return "    (nothing was logged)"
 
-    def _take_lock(self) -> None:
-        lock = (self.data_dir / "run" / "stack.lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise StartFailed(
-                f"bin/dev already runs in {self.data_dir}. Stop it first, "
-                "or start another one: DATA_DIR=/other/folder PORT=9000 bin/dev"
-            ) from None
-        self._lock = lock
-
     def _check_ports(self) -> None:
         wanted = {"PORT": self.port, "PUSH_PORT": self.push_port, "METRICS_PORT": self.metrics_port}
         for name, number in wanted.items():
@@ -266,8 +254,26 @@ class Stack:
                     f"Port {number} ({name}) is in use. Choose another one: PORT=9000 bin/dev"
                 )
 
+    def _hold_ports(self) -> None:
+        """Listen for web and push before they run and while they are started anew."""
+        try:
+            held = {
+                "web": listening.bound(self.host, self.port, count=self._web_workers),
+                "push": listening.bound(self.host, self.push_port),
+            }
+        except OSError as error:
+            raise StartFailed(
+                f"Port {self.port} or {self.push_port} cannot be listened on ({error.strerror}). "
+                "Choose another one: PORT=9000 bin/dev"
+            ) from None
+        self._holder = listening.Holder(places.runtime_dir(self.data_dir) / "l.sock", held)
+        self._holder.start()
+
     def _follow(self) -> int:
         follower = Follower(self.data_dir / "log")
+        if self._supervisor is not None:
+            self._watch = Watch(supervisor=self._supervisor, programs=self._programs())
+            self._watch.start()
         while not self._stopping:
             follower.print_new()
             self._complain_about_the_dead()
@@ -278,7 +284,11 @@ class Stack:
         if self._lock is None:
             return
         self._stopping = True
+        if self._watch is not None:
+            self._watch.stop()
         demo.remove(self.data_dir)
+        if self._holder is not None:
+            self._holder.stop()
         if self._supervisor is not None:
             print("\nStopping ... (Ctrl-C again ends it by force)", flush=True)
             self._stop_began = time.monotonic()
@@ -308,29 +318,32 @@ class Stack:
         print(f" {time.monotonic() - began:.1f} s", flush=True)
 
 
-def _number(name: str, default: int) -> int:
-    text = os.environ.get(name, str(default))
-    if not text.isdigit() or not 0 < int(text) <= _LAST_PORT:
-        raise StartFailed(f"{name} must be a port number from 1 to 65535, not {text!r}.")
-    return int(text)
-
-
 def main() -> int:
-    """Read the environment and run the stack."""
+    """Read the environment and run the stack. Arguments are refused; `--help` tells of the variables."""
+    argparse.ArgumentParser(
+        prog="bin/dev",
+        description="Start everything on this machine and follow the logs; Ctrl-C stops it all.",
+        epilog="Set by the environment: HOST, PORT, PUSH_PORT, METRICS_PORT, DATA_DIR, DATABASE_URL, REDIS_URL.",
+    ).parse_args()
     try:
-        port = _number("PORT", 8000)
-        stack = Stack(
-            data_dir=Path(os.environ.get("DATA_DIR") or _ROOT / ".data").resolve(),
-            host=os.environ.get("HOST", "127.0.0.1"),
-            port=port,
-            push_port=_number("PUSH_PORT", port + 1),
-            metrics_port=_number("METRICS_PORT", port + 2),
-        )
+        stack = of_environment()
     except StartFailed as failure:
         print(f"bin/dev: {failure}", file=sys.stderr)
         return 1
-    os.chdir(_ROOT)
+    os.chdir(ROOT)
     return stack.run()
+
+
+def of_environment() -> Stack:
+    """Make the stack that the variables describe. Raises StartFailed."""
+    port = places.chosen_port("PORT", 8000)
+    return Stack(
+        data_dir=Path(os.environ.get("DATA_DIR") or ROOT / ".data").resolve(),
+        host=os.environ.get("HOST", "127.0.0.1"),
+        port=port,
+        push_port=places.chosen_port("PUSH_PORT", port + 1),
+        metrics_port=places.chosen_port("METRICS_PORT", port + 2),
+    )
 
 
 if __name__ == "__main__":

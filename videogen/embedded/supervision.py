@@ -70,6 +70,16 @@ class Supervisor:
             except (OSError, HTTPException, Fault) as error:
                 raise StartFailed(f"{name} could not be started: {error}.") from None
 
+    def halt(self, name: str) -> None:
+        """End a program, by force where its patience runs out. Raises OSError, HTTPException or Fault."""
+        self._calls.supervisor.stopProcess(name)
+
+    def restart(self, name: str) -> None:
+        """End a program, by force where its patience runs out, and start it again. One that is gone stays so."""
+        with contextlib.suppress(OSError, HTTPException, Fault):
+            self.halt(name)
+            self._calls.supervisor.startProcess(name, False)  # noqa: FBT003 - XML-RPC is positional
+
     def states(self) -> dict[str, str]:
         """Give the state of every program, such as RUNNING or FATAL; nothing while it cannot answer."""
         try:

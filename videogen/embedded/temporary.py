@@ -12,14 +12,18 @@ from pathlib import Path
 from videogen.embedded import places, postgres, valkey
 
 _PATIENCE = 20.0
+# Races bring fifty clients at once, and some leave late.
+_MANY_CLIENTS = ("-c", "max_connections=250")
 
 
 class TemporaryServers:
-    """Both servers, until they are stopped. What they held is gone then."""
+    """Both servers, until they are stopped. What they held is gone then, unless a folder is given to keep it."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Path | None = None) -> None:
+        self._is_kept = kept is not None
         # In /tmp itself, so that the database's user may enter it when this runs as root.
-        self.folder = Path(tempfile.mkdtemp(prefix="videogen-temporary-", dir="/tmp"))
+        self.folder = kept or Path(tempfile.mkdtemp(prefix="videogen-temporary-", dir="/tmp"))
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._broker: valkey.Valkey | None = None
@@ -29,7 +33,9 @@ class TemporaryServers:
         places.prepare(self.folder)
         database = postgres.prepare(self.folder)
         broker = self._broker = valkey.prepare(self.folder)
-        self._run(database.command, database.is_ready, **postgres.as_server_user())
+        self._run(
+            [*database.command, *_MANY_CLIENTS], database.is_ready, **postgres.as_server_user()
+        )
         database.create_database()
         self._run(broker.command, broker.is_ready)
         return {
@@ -55,7 +61,7 @@ class TemporaryServers:
         self._run(self._broker.command, self._broker.is_ready)
 
     def stop(self) -> None:
-        """Stop both and remove the folder."""
+        """Stop both, and remove the folder unless it is kept."""
         for process in reversed(self._processes):
             process.terminate()
         for process in self._processes:
@@ -63,7 +69,8 @@ class TemporaryServers:
                 process.wait(5)
             process.kill()
             process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self._is_kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, command: list[str], is_ready: Callable[[], bool], **options: object) -> None:
         process = subprocess.Popen(

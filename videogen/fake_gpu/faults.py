@@ -49,6 +49,8 @@ OF_GENERATION: Final[Mapping[str, str]] = {
     "bad_result_url": "its result points somewhere that must not be fetched",
     "result_by_url": "its result has an address of its own instead of /content (sglang)",
     "no_result": "is shown as finished, and there is no result",
+    "empty_result": "is shown as finished, and its file is empty",
+    "page_for_result": "is shown as finished, and its file is a page of HTML that says it is not there",
 }
 
 # Drawn for each answer, everywhere or, with `_on_submit`, `_on_poll`, `_on_content`, in one place.
@@ -69,6 +71,7 @@ OF_REQUEST: Final[Mapping[str, str]] = {
     "drop_after_accept": "a create is accepted, and the connection closed without an answer",
     "error_500_after_accept": "a create is accepted and answered with HTTP 500",
     "forget_on_poll": "404 for a generation that lives",
+    "forget_on_delete": "404 to the DELETE or cancel of a generation that lives",
     "restart_on_poll": "the server restarts, and loses what its dialect loses",
     "drop_on_poll": "the connection is closed without an answer",
     "unhealthy": "HTTP 503 for a health check, where the dialect has one",

@@ -64,12 +64,18 @@ def _before(server: Server, place: Place) -> Iterator[str]:
         yield from ("error_500_on_poll", "error_500")
     elif place is Place.CONTENT:
         yield from ("error_500_on_content", "error_500")
+    elif place is Place.DELETE:
+        yield "forget_on_delete"
     elif place is Place.HEALTH:
         yield "unhealthy"
 
 
 def _broken(_subject: str) -> Refused:
     return Refused(500, "The server had an error.", code="server_error")
+
+
+def _unknown(subject: str) -> Refused:
+    return Refused(404, f"Video with id '{subject}' not found.", code="not_found")
 
 
 _REFUSALS: Final[Mapping[str, Callable[[str], Refused]]] = {
@@ -83,9 +89,8 @@ _REFUSALS: Final[Mapping[str, Callable[[str], Refused]]] = {
     "reject_content": lambda _: Refused(
         REFUSED_CONTENT.status, REFUSED_CONTENT.message, code=REFUSED_CONTENT.code
     ),
-    "forget_on_poll": lambda subject: Refused(
-        404, f"Video with id '{subject}' not found.", code="not_found"
-    ),
+    "forget_on_poll": _unknown,
+    "forget_on_delete": _unknown,
     "unhealthy": lambda _: Refused(503, "The engine is dead.", code="unavailable"),
 }
 

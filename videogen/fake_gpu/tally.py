@@ -6,7 +6,7 @@ from typing import Final
 
 from videogen.fake_gpu.faults import Place
 
-# Every request but the creates, whatever it asked.
+# Every request but the creates and the fetching of files, whatever it asked.
 QUESTIONS: Final = "questions"
 
 
@@ -25,7 +25,8 @@ class Tally:
         if second != self._second:
             self._second = second
             self._now.clear()
-        for name in (kind, *(() if kind == Place.SUBMIT else (QUESTIONS,))):
+        is_question = kind not in {Place.SUBMIT, Place.CONTENT}
+        for name in (kind, *((QUESTIONS,) if is_question else ())):
             self._now[name] += 1
             self._total[name] += 1
             self._busiest[name] = max(self._busiest[name], self._now[name])

@@ -28,7 +28,7 @@ from jobs.backends.backend import (
     Unanswered,
 )
 from jobs.backends.capabilities import Capabilities
-from jobs.backends.openai_videos import identity, reading, refusals, search
+from jobs.backends.openai_videos import files, identity, reading, refusals, search
 from jobs.backends.openai_videos.profiles import PROFILES, ModelField, Profile, profile
 from jobs.failures import FailureKind
 
@@ -79,12 +79,11 @@ class OpenAIVideosBackend:
             if error.was_sent:
                 raise Unanswered(str(error)) from error
             raise http.unavailable(str(error)) from error
-        body = reply.json()
-        backend_job_id = reading.identifier(body)
+        job = reading.job(reply.json())
         # Some servers answer with an error's status around a job that they have.
-        is_taken = reply.is_ok or (reading.is_job(body) and (body or {}).get("object") == "video")
-        if backend_job_id and is_taken:
-            return Submitted(backend_job_id=backend_job_id, handle=identity.shown(body or {}))
+        if job and (reply.is_ok or (reading.is_job(job) and job.get("object") == "video")):
+            taken = reading.identifier(job)
+            return Submitted(backend_job_id=taken, handle=identity.shown(job))
         raise refusals.refusal(reply)
 
     def candidates(self, order: Order) -> Sequence[Submitted]:
@@ -97,17 +96,22 @@ class OpenAIVideosBackend:
         )
 
     def look(self, order: Order) -> Sighting:
-        """Say what became of an order."""
+        """Say what became of an order. What is finished has a file that begins like a video."""
+        found = self._shown(order)
+        return files.proven(found, _file(order), order.site) if files.is_unproven(found) else found
+
+    def _shown(self, order: Order) -> Sighting:
         reply = self._ask(order.site, "GET", _path(order.site, order.backend_job_id))
-        body = reply.json()
-        if body is not None and reading.is_job(body):
-            found = self._read(body, order, profile(order.site.profile))
+        job = reading.job(reply.json())
+        if job is not None and reading.is_job(job):
+            found = self._read(job, order, profile(order.site.profile))
             # vLLM-Omni and others show a failed job with its error's HTTP status.
             if reply.is_ok or isinstance(found, Failed | Gone):
                 return found
-        # A page of HTML is a proxy's word, and no proof that the server has forgotten anything.
-        if reply.status in _LOST and not reply.body.lstrip().startswith(b"<"):
+        if reply.status in _LOST and self._is_lost(order, is_page=_is_page(reply)):
             return Gone()
+        if reply.status in _LOST and not _is_page(reply):
+            raise http.unavailable(f"It does not know the job, and lists it. {reply.excerpt()}")
         raise refusals.fault(reply)
 
     def look_at_many(self, orders: Sequence[Order], *, pages: int = 1) -> Mapping[str, Sighting]:
@@ -124,7 +128,7 @@ class OpenAIVideosBackend:
                 told[order.backend_job_id] = self._read(job, order, kind)
             if not left:
                 break
-        return told
+        return files.only_proven(told, {one.backend_job_id: _file(one) for one in orders}, site)
 
     def cancel(self, order: Order) -> Cancellation:
         """Ask the server to stop, and say what that really did.
@@ -132,7 +136,7 @@ class OpenAIVideosBackend:
         A server deletes finished videos as readily as running jobs, so it is asked first what there is.
         """
         kind = profile(order.site.profile)
-        before = self.look(order)
+        before = self._shown(order)
         if isinstance(before, Gone):
             return Cancellation.UNKNOWN
         if isinstance(before, Finished | Failed):
@@ -144,7 +148,7 @@ class OpenAIVideosBackend:
             seconds=_CANCEL_SECONDS,
         )
         if reply.status in _LOST:
-            return Cancellation.UNKNOWN
+            return self._denied(order, reply)
         if reply.status == _CONFLICT:
             return self._refused(order, kind, reply)
         if not reply.is_ok:
@@ -158,11 +162,10 @@ class OpenAIVideosBackend:
 
         The server is asked first whether the job by this id is still ours: its file may be another owner's.
         """
-        if isinstance(self.look(order), Gone):
+        if isinstance(self._shown(order), Gone):
             kind = FailureKind.BACKEND_FORGOT
             raise BackendError(kind, "The server that made this video no longer has it.")
-        url = f"{order.site.url.rstrip('/')}{_path(order.site, order.backend_job_id)}/content"
-        return Content(url=url, headers=_authorization(order.site))
+        return _file(order)
 
     def hint(self, site: Site, headers: Mapping[str, str], body: bytes, *, now: float) -> Hint:
         """Verify, then read the thin event of the OpenAI API: `{"type": ..., "data": {"id": ...}}`."""
@@ -203,6 +206,23 @@ class OpenAIVideosBackend:
             checks_models=profile(site.profile).model is ModelField.SENT,
         )
 
+    def _is_lost(self, order: Order, *, is_page: bool) -> bool:
+        """Tell whether the server really does not know what it said is not there, by its list.
+
+        Some say so of jobs that live, and list them. A page of HTML may be a proxy's word while the server is away:
+        it counts only where the server's own list comes from below the same address.
+        """
+        try:
+            reply = self._page(order.site, "")
+        except BackendError as error:
+            if isinstance(error.__cause__, http.TooLarge):
+                return not is_page
+            raise
+        jobs = reading.entries(reply.any_json()) if reply.is_ok else None
+        if jobs is None:
+            return not is_page
+        return order.backend_job_id not in map(reading.identifier, jobs)
+
     def _read(self, job: Mapping[str, Any], order: Order, kind: Profile) -> Sighting:
         if identity.is_another(job, order, kind):
             return Gone()
@@ -210,7 +230,7 @@ class OpenAIVideosBackend:
 
     def _proven(self, order: Order) -> Cancellation:
         """Look again: a server that stopped a job forgets it, and one that did not shows it as it goes on."""
-        match self.look(order):
+        match self._shown(order):
             case Gone():
                 return Cancellation.STOPPED
             case Finished() | Failed():
@@ -218,8 +238,18 @@ class OpenAIVideosBackend:
             case _:
                 return Cancellation.GOES_ON
 
+    def _denied(self, order: Order, reply: http.Reply) -> Cancellation:
+        """Look again, as it was there a moment ago."""
+        match self._shown(order):
+            case Gone():
+                return Cancellation.UNKNOWN
+            case Finished() | Failed():
+                return Cancellation.ENDED
+            case _:
+                raise http.unavailable(f"It does not know the job, and shows it. {reply.excerpt()}")
+
     def _refused(self, order: Order, kind: Profile, reply: http.Reply) -> Cancellation:
-        match self.look(order):
+        match self._shown(order):
             case Gone():
                 return kind.delete_running
             case Finished() | Failed():
@@ -240,6 +270,10 @@ class OpenAIVideosBackend:
             return http.call(site, method, path, headers=_headers(site), seconds=seconds)
         except http.NoAnswer as error:
             raise http.unavailable(str(error)) from error
+
+
+def _is_page(reply: http.Reply) -> bool:
+    return reply.body.lstrip().startswith(b"<")
 
 
 def _create_path(order: Order) -> str:
@@ -272,6 +306,11 @@ def _form(order: Order, kind: Profile) -> dict[str, str]:
     if kind.takes_seed and order.seed is not None:
         found["seed"] = str(order.seed)
     return found
+
+
+def _file(order: Order) -> Content:
+    url = f"{order.site.url.rstrip('/')}{_path(order.site, order.backend_job_id)}/content"
+    return Content(url=url, headers=_authorization(order.site))
 
 
 def _authorization(site: Site) -> dict[str, str]:

@@ -14,6 +14,8 @@ from jobs.backends.openai_videos.profiles import ModelField, Profile
 
 # Servers round their seconds up and down.
 _ROUNDING: Final = 1.5
+# Characters of a beginning that are hardly two owners' by chance.
+_SHORTEST_CUT: Final = 16
 
 
 def mark(order: Order) -> str:
@@ -36,9 +38,15 @@ def is_another(job: Mapping[str, Any], order: Order, profile: Profile) -> bool:
     if created_at is not None and then and abs(created_at - float(then)) > _ROUNDING:
         return True
     prompt = job.get("prompt")
-    if not isinstance(prompt, str):
+    if not isinstance(prompt, str) or _is_cut(prompt, order.prompt):
         return False
     return _digest(prompt) != order.handle.get("prompt", _digest(order.prompt))
+
+
+def _is_cut(shown: str, prompt: str) -> bool:
+    """Tell whether a server shows the beginning of a prompt only, as some do in lists."""
+    beginning, whole = shown.strip().rstrip(".…").rstrip(), prompt.strip()
+    return _SHORTEST_CUT <= len(beginning) < len(whole) and whole.startswith(beginning)
 
 
 def _digest(prompt: str) -> str:

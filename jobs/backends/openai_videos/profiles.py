@@ -32,20 +32,22 @@ class ModelField(Enum):
     MARKED = auto()
 
 
+_WAITING: Final = (
+    *("queued", "pending", "waiting", "submitted", "accepted", "scheduled", "created"),
+    *("in_queue", "not_start", "not_started", "starting"),
+)
+_RUNNING: Final = ("in_progress", "processing", "running", "generating", "started", "rendering")
+_FINISHED: Final = ("completed", "succeeded", "success", "succeed", "complete", "done", "finished")
+_FAILED: Final = (
+    *("failed", "error", "canceled", "cancelled", "deleted", "expired", "failure", "fail"),
+    *("errored", "aborted", "rejected", "timeout", "timed_out", "terminated", "killed"),
+)
+# In lower case, with underscores where others write spaces or hyphens.
 WORDS: Final[Mapping[str, Meaning]] = {
-    "queued": Meaning.WAITING,
-    "pending": Meaning.WAITING,
-    "in_progress": Meaning.RUNNING,
-    "processing": Meaning.RUNNING,
-    "running": Meaning.RUNNING,
-    "completed": Meaning.FINISHED,
-    "succeeded": Meaning.FINISHED,
-    "failed": Meaning.FAILED,
-    "error": Meaning.FAILED,
-    "canceled": Meaning.FAILED,
-    "cancelled": Meaning.FAILED,
-    "deleted": Meaning.FAILED,
-    "expired": Meaning.FAILED,
+    **dict.fromkeys(_WAITING, Meaning.WAITING),
+    **dict.fromkeys(_RUNNING, Meaning.RUNNING),
+    **dict.fromkeys(_FINISHED, Meaning.FINISHED),
+    **dict.fromkeys(_FAILED, Meaning.FAILED),
 }
 _PORTRAIT_AND_LANDSCAPE: Final = frozenset({"720x1280", "1280x720", "1024x1792", "1792x1024"})
 
@@ -64,6 +66,8 @@ class Profile:
     words: Mapping[str, Meaning] = field(default_factory=lambda: WORDS)
     # Its progress is that of the generation: not a constant, and not a clock's.
     has_progress: bool = True
+    # Its progress may be a share of one instead of a percentage: nobody has said.
+    may_count_to_one: bool = False
     # A finished job may have an address of its own; /content is asked of the others.
     has_result_url: bool = False
     # What a confirmed DELETE did to a waiting and to a running job.
@@ -111,6 +115,7 @@ _ALL: Final = (
         name="generic",
         takes_seed=False,
         has_result_url=True,
+        may_count_to_one=True,
         health_path="",
         has_models=False,
     ),

@@ -14,9 +14,7 @@ from jobs.backends.backend import (
     Cancellation,
     Failed,
     Finished,
-    Forged,
     Gone,
-    Hint,
     Order,
     StillRunning,
     StillWaiting,
@@ -26,12 +24,11 @@ from jobs.backends.http import NoAnswer
 from jobs.failures import FailureKind
 from notifications.deadline import within
 from tests.gpu import FakeGpu
-from tests.jobs.backends.dialects import DIALECTS, SIGNING, Dialect, letters
+from tests.jobs.backends.dialects import DIALECTS, Dialect
 from tests.jobs.backends.video_servers import KEY, Servers, struck
 
 # Long enough for an honest answer on a busy machine, seconds.
 HASTE = 0.3
-TEN_MINUTES = 600
 
 
 @pytest.fixture(params=DIALECTS, ids=lambda one: one.name)
@@ -232,6 +229,39 @@ def test_a_restart_loses_what_its_server_loses(gpu: FakeGpu, spoken: Dialect) ->
     assert isinstance(spoken.backend.look(wanted), StillRunning if spoken.remembers else Gone)
 
 
+@pytest.mark.parametrize("fault", ["no_result", "empty_result", "page_for_result"])
+def test_what_is_done_without_a_video_has_failed(gpu: FakeGpu, spoken: Dialect, fault: str) -> None:
+    with struck(gpu, fault):
+        both = [spoken.sent(spoken.order(gpu)) for _ in range(2)]
+    found = [spoken.until_ended(one) for one in both]
+    found += spoken.backend.look_at_many(both).values()
+
+    for one in found:
+        if spoken.opens_by_url and fault != "no_result":
+            # Where a result has an address of its own, nobody but its viewer opens that.
+            assert isinstance(one, Finished)
+            continue
+        assert isinstance(one, Failed)
+        assert one.kind is FailureKind.BACKEND_ERROR
+        assert one.message == "The generation server finished without a video."
+
+
+def test_a_404_for_a_job_that_lives_is_not_believed(gpu: FakeGpu, spoken: Dialect) -> None:
+    with struck(gpu, "hang"):
+        wanted = spoken.sent(spoken.order(gpu))
+    asks: dict[str, Callable[[Order], object]] = {
+        "forget_on_poll": spoken.backend.look,
+        "forget_on_delete": spoken.backend.cancel,
+    }
+    for fault, ask in asks.items():
+        with struck(gpu, fault), pytest.raises(BackendError) as unbelieved:
+            ask(wanted)
+        assert unbelieved.value.kind is FailureKind.BACKEND_UNAVAILABLE
+        assert gpu.journal("fault", wanted.backend_job_id)[-1]["name"] == fault
+
+    assert isinstance(spoken.backend.look(wanted), StillRunning)
+
+
 def test_a_word_that_nobody_knows_means_work_goes_on(gpu: FakeGpu, spoken: Dialect) -> None:
     with struck(gpu, "hang", "unknown_status"):
         wanted = spoken.sent(spoken.order(gpu))
@@ -312,38 +342,3 @@ def test_a_server_that_is_not_there_is_unavailable_and_denies_nothing(
 
 def _questions(gpu: FakeGpu) -> int:
     return int(gpu.state()["requests"]["questions"]["total"])
-
-
-@pytest.mark.parametrize("spoken", SIGNING, ids=lambda one: one.name)
-@pytest.mark.parametrize(
-    ("fault", "count", "is_true"),
-    [
-        ("webhook_duplicated", 5, True),
-        ("webhook_early", 1, True),
-        ("webhook_forged", 1, False),
-        ("webhook_stale", 1, False),
-    ],
-)
-def test_webhooks_are_believed_by_their_signature_and_their_time(
-    spoken: Dialect, servers: Servers, fault: str, count: int, *, is_true: bool
-) -> None:
-    gpu = servers.get(spoken.name)
-    with struck(gpu, fault):
-        wanted = spoken.sent(spoken.order(gpu, callback_url=servers.receiver.url))
-    came = letters(servers.receiver, wanted.backend_job_id, count)
-
-    hints: set[Hint] = set()
-    for letter in came:
-        site, now = wanted.site, time.time()
-        if is_true:
-            hints.add(spoken.backend.hint(site, letter.headers, letter.body, now=now))
-            with pytest.raises(Forged):
-                spoken.backend.hint(site, letter.headers, letter.body + b" ", now=now)
-            with pytest.raises(Forged):
-                # The very same, ten minutes later: somebody's replay.
-                spoken.backend.hint(site, letter.headers, letter.body, now=now + TEN_MINUTES)
-        else:
-            with pytest.raises(Forged):
-                spoken.backend.hint(site, letter.headers, letter.body, now=now)
-
-    assert [one.backend_job_id for one in hints] == ([wanted.backend_job_id] if is_true else [])

@@ -91,7 +91,8 @@ def test_a_pipeline_makes_the_clip_that_was_ordered(
     assert control.percents == sorted(control.percents)
     assert {47, 95, 99} <= set(control.percents)
     assert backend.look(order) == Finished(video=video)
-    assert len(list((room / "clips").iterdir())) == 2
+    files = {path.name.removeprefix(place.clip.stem) for path in (room / "clips").iterdir()}
+    assert files == {".mp4", ".webp", "-sheet.webp"}
 
 
 def test_a_seed_makes_the_same_clip_again_and_none_makes_another(
@@ -137,8 +138,8 @@ def test_a_stop_is_confirmed_at_once_and_leaves_nothing(
     with pytest.raises(Stopped):
         backend.generate(order, control)
 
-    assert control.stopped_at is not None
-    assert time.monotonic() - control.stopped_at < 1
+    # Of its 500 steps no further one was begun.
+    assert len(control.percents) == 3
     assert list((room / "clips").iterdir()) == []
     assert not backend._gpus._gpus[0].is_held
 

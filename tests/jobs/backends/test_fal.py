@@ -150,7 +150,10 @@ def test_a_look_believes_only_whole_answers() -> None:
             assert (fault, error.value.kind) == (fault, FailureKind.BACKEND_UNAVAILABLE)
             gpu.fault(fault, 0)
         gpu.fault("forget_on_poll")
-        assert DRIVER.look(order) == Gone()
+        with pytest.raises(BackendError, match="and answers for it"):
+            DRIVER.look(order)
+        gpu.fault("forget_on_poll", 0)
+        assert DRIVER.look(replace(order, backend_job_id="nobody", handle={})) == Gone()
         gpu.stop()
         assert refused(order).kind is FailureKind.BACKEND_UNAVAILABLE
         with pytest.raises(BackendError):

@@ -24,6 +24,7 @@ from tests.jobs.backends.hosted_orders import order_for
 from tests.jobs.backends.scripted_http import Scripted
 
 REPLICATE, FAL = ReplicateBackend(), FalBackend()
+NOT_FOUND = (404, {"detail": "Not found"})
 COMPLETED = (200, {"status": "COMPLETED", "request_id": "one"})
 
 
@@ -117,7 +118,8 @@ def test_a_redirected_create_is_a_wrong_address() -> None:
     ("answers", "expected"),
     [
         # It left the queue, and is not there any more.
-        ([(200, {"status": "OK"}), (404, {"detail": "Not found"})], Cancellation.STOPPED),
+        ([(200, {"status": "OK"}), NOT_FOUND, NOT_FOUND], Cancellation.STOPPED),
+        ([NOT_FOUND, NOT_FOUND, NOT_FOUND], Cancellation.UNKNOWN),
         ([(202, {}), (200, {"status": "IN_PROGRESS"})], Cancellation.GOES_ON),
         ([(202, {}), COMPLETED], Cancellation.ENDED),
         ([(400, {"status": "ALREADY_COMPLETED"})], Cancellation.ENDED),
@@ -132,7 +134,8 @@ def test_a_cancel_at_fal_is_judged_by_what_follows(
 
 def response(status: int, body: Any, headers: dict[str, str] | None = None) -> Sighting:
     """Give what is seen when fal calls it completed, and this is the response."""
-    with Scripted(COMPLETED, (status, body, headers or {})) as server:
+    said = status, body, headers or {}
+    with Scripted(COMPLETED, said, said) as server:
         return FAL.look(order_for(server.url, driver="fal", backend_job_id="one"))
 
 

@@ -52,6 +52,8 @@ def test_one_job_is_itself_however_little_it_shows() -> None:
     assert not identity.is_another({}, wanted, kind)
     assert not identity.is_another({"prompt": f" {wanted.prompt} "}, wanted, kind)
     assert identity.is_another({"prompt": "Another"}, wanted, kind)
+    assert not identity.is_another({"prompt": f"{wanted.prompt[:20]}..."}, wanted, kind)
+    assert identity.is_another({"prompt": wanted.prompt[:4]}, wanted, kind)
     # What the server said at the create counts, also where that is not what was sent.
     assert not identity.is_another({"created_at": 1_001.2, "prompt": "As they put it"}, told, kind)
     assert identity.is_another({"created_at": 1_002}, told, kind)

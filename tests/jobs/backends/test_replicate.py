@@ -183,7 +183,10 @@ def test_a_look_believes_only_whole_answers() -> None:
         gpu.fault("wrong_content_type_on_poll")
         assert isinstance(until(lambda: DRIVER.look(order), Finished), Finished)
         gpu.fault("forget_on_poll")
-        assert DRIVER.look(order) == Gone()
+        with pytest.raises(BackendError, match="and lists it"):
+            DRIVER.look(order)
+        gpu.fault("forget_on_poll", 0)
+        assert DRIVER.look(replace(order, backend_job_id="nobody")) == Gone()
         gpu.stop()
         assert refused(order).kind is FailureKind.BACKEND_UNAVAILABLE
         with pytest.raises(BackendError):

@@ -57,6 +57,18 @@ const liveRemix = await refusal(() => api.videos.remix(first.id, { prompt: "x" }
 const deleted = await api.videos.delete(first.id);
 const listed = [];
 for await (const video of api.videos.list({ limit: 2 })) listed.push(video.id);
+const { data: eventTypes } = await api.webhooks.eventTypes.list();
+const hook = await api.webhooks.create({
+  name: "shop",
+  url: given.receiver,
+  event_types: ["video.completed"],
+});
+const rotated = await api.webhooks.rotateSecret(hook.id, { keep_old_secret_active_for_24_hours: true });
+const tested = await api.webhooks.test(hook.id, { event_type: "video.completed" });
+const renamed = await api.webhooks.update(hook.id, { name: "store" });
+const hooks = [];
+for await (const one of api.webhooks.list()) hooks.push(one.id);
+const unhooked = await api.webhooks.delete(hook.id);
 const event = await api.webhooks.unwrap(
   given.webhook.body,
   given.webhook.headers,
@@ -70,6 +82,13 @@ console.log(
     same: first.id === second.id,
     live_remix: liveRemix,
     deleted,
+    hook,
+    rotated,
+    tested,
+    renamed,
+    hooks,
+    unhooked,
+    event_types: eventTypes,
     listed,
     ids: [first.id, remix.id, made.id],
     event: [event.type, event.data.id],

@@ -9,6 +9,7 @@ import inspect
 import json
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -82,6 +83,58 @@ async def files(api: Any, video_id: str) -> dict[str, Any]:
     return found
 
 
+async def strictly(kind: Any, call: Any) -> bool:
+    """Hold an answer against the type that the SDK publishes, and itself never checks."""
+    answer = await done(call)
+    kind.model_validate_json(answer.http_response.text, strict=True)
+    return True
+
+
+def last_received() -> dict[str, Any]:
+    """Give the last message that the receiver of webhooks got."""
+    found: dict[str, Any] = json.loads(Path(GIVEN["journal"]).read_text().splitlines()[-1])
+    return found
+
+
+async def endpoints(api: Any) -> dict[str, Any] | None:
+    """Manage a webhook endpoint from its beginning to its end; None where the SDK cannot."""
+    hooks = api.webhooks
+    if not hasattr(hooks, "create"):
+        return None
+    types = openai.types.webhooks
+    made = await done(
+        hooks.create(name="shop", url=GIVEN["receiver"], event_types=["video.completed"])
+    )
+    raw = hooks.with_raw_response
+    strict = [
+        await strictly(types.WebhookEndpoint, raw.retrieve(made.id)),
+        await strictly(types.WebhookEndpointList, raw.list(limit=5)),
+        await strictly(types.WebhookEventTypeList, hooks.event_types.with_raw_response.list()),
+    ]
+    page = hooks.list(limit=1)
+    ids = [one.id async for one in page] if IS_ASYNC else [one.id for one in page]
+    changed = await done(hooks.update(made.id, name="store", event_types=["video.failed"]))
+    rotated = await done(hooks.rotate_secret(made.id, keep_old_secret_active_for_24_hours=True))
+    tested = await done(hooks.test(made.id, event_type="video.completed"))
+    got = last_received()
+    events = [
+        api.webhooks.unwrap(got["body"], got["headers"], secret=secret).type
+        for secret in (made.signing_secret, rotated.signing_secret)
+    ]
+    gone = await done(hooks.delete(made.id))
+    return {
+        "made": made.to_dict(),
+        "is_listed": made.id in ids,
+        "changed": changed.to_dict(),
+        "rotated": rotated.to_dict(),
+        "tested": tested.to_dict(),
+        "strict": strict,
+        "events": events,
+        "deleted": gone.to_dict(),
+        "after": await refusal(lambda: hooks.retrieve(made.id)),
+    }
+
+
 async def main() -> None:
     """Do everything once."""
     api = client()
@@ -110,10 +163,18 @@ async def main() -> None:
     second = await done(api.videos.create(prompt="A heron", model="sora-2", **SHAPE, **again))
     facts["first"] = first.to_dict()
     facts["same"] = first.id == second.id
+    raw = api.videos.with_raw_response
+    facts["strict"] = [
+        await strictly(openai.types.Video, raw.retrieve(video.id)) for video in (first, made)
+    ]
     facts["live_remix"] = await refusal(lambda: api.videos.remix(first.id, prompt="x"))
-    facts["deleted"] = (await done(api.videos.delete(first.id))).to_dict()
+    gone = await done(raw.delete(first.id))
+    facts["strict"].append(await strictly(openai.types.VideoDeleteResponse, gone))
+    facts["deleted"] = gone.parse().to_dict()
     facts["after_delete"] = (await done(api.videos.poll(first.id))).to_dict()
+    facts["strict"].append(await strictly(openai.types.Video, raw.retrieve(first.id)))
 
+    facts["endpoints"] = await endpoints(api)
     facts["listed"] = await listed(api.videos.list(limit=2))
     facts["ids"] = [first.id, facts["remix"]["id"], made.id]
     await done(api.videos.delete(made.id))

@@ -26,6 +26,7 @@ WORDS: Final[Mapping[Phase, str]] = {
 _UNKNOWN_WORD: Final = "postprocessing"
 _FAKED: Final = 90
 _FAKED_SECONDS: Final = 5.0
+_NO_FILE: Final = b"<!doctype html><title>Not found</title><p>The file is not on this server.\n"
 _ID: Final = r"(?P<id>[^/]+)"
 
 
@@ -110,6 +111,10 @@ def send_clip(request: Request, generation: Generation) -> Answer:
     """Answer with the clip, or, when that fault struck, send the caller elsewhere."""
     if "no_result" in generation.faults:
         raise Refused(404, "The file of the video is missing.", code="not_found")
+    if "empty_result" in generation.faults:
+        return Answer(content_type="video/mp4", subject=generation.id)
+    if "page_for_result" in generation.faults:
+        return Answer(body=_NO_FILE, content_type="text/html", subject=generation.id)
     if generation.bad_url:
         headers = {"Location": generation.bad_url}
         return Answer(status=302, headers=headers, subject=generation.id)

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -26,6 +27,11 @@ class Command(BaseCommand):
         wanted.add_argument("--slots", type=int, help="so many slots in the pool")
         wanted.add_argument("--percent", type=int, help="so much of the usual slots, 0 to 100")
         wanted.add_argument("--restore", action="store_true", help="the usual slots again")
+        parser.add_argument(
+            "--restore-at",
+            type=datetime.fromisoformat,
+            help="2026-11-21T18:00, UTC: back by itself",
+        )
         parser.add_argument("--reason", default="", help="for the log of changes")
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -39,15 +45,28 @@ class Command(BaseCommand):
             changes = f", then {then}" if wanted and now != then else ""
             self.stdout.write(f"  {outcome.tier:<12} {now}{changes}")
         if not wanted:
+            if options["restore"]:
+                self.stdout.write("Every pool has its usual slots already.")
             return
-        if not options["yes"] and input("Do it? [y/N] ").strip().lower() not in {"y", "yes"}:
+        reason = options["reason"] or ("Back to usual." if options["restore"] else "")
+        if reason and not options["yes"] and not _agrees():
             self.stdout.write("Nothing was changed.")
             return
         try:
-            pools.set_capacity(wanted, actor="bin/manage capacity", reason=options["reason"])
+            pools.set_capacity(
+                wanted,
+                actor="bin/manage capacity",
+                reason=reason,
+                restore_at=_utc(options["restore_at"]),
+            )
         except InvalidField as error:
-            raise CommandError(f"--{error.field}: {error.message}") from error
-        self.stdout.write("Done. What runs goes on; `--restore` gives the usual slots back.")
+            raise CommandError(f"--{error.field.replace('_', '-')}: {error.message}") from error
+        back = (
+            ""
+            if options["restore"] or options["restore_at"]
+            else " `--restore` gives the usual slots back."
+        )
+        self.stdout.write(f"Done. What runs goes on.{back}")
 
     @staticmethod
     def _pools(name: str | None) -> list[Pool]:
@@ -71,6 +90,18 @@ class Command(BaseCommand):
         if not 0 <= percent <= _ALL:
             raise CommandError("--percent must be from 0 to 100.")
         return {pool.name: (pool.usual_slots or pool.slots) * percent // _ALL for pool in found}
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _agrees() -> bool:
+    """Ask whoever started the command. Raises CommandError where nobody can answer."""
+    try:
+        return input("Do it? [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        raise CommandError("Nothing was changed: nobody answered. --yes asks nobody.") from None
 
 
 def _line(pool: Pool, wanted: int | None) -> str:

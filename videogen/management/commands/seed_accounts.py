@@ -24,6 +24,8 @@ class Command(BaseCommand):
         if not 1 <= count <= _MOST:
             raise CommandError(f"--count must be from 1 to {_MOST:,}.")
         # Keys are secrets: only their owner reads the file, from its first byte.
+        if keys_file.exists() and not keys_file.is_file():
+            raise CommandError(f"{keys_file} is no file. Name one to be written, or replaced.")
         try:
             handle = os.open(keys_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError as error:

@@ -1,0 +1,93 @@
+"""Jobs as JSON, kept by their versions: one that did not change is not written again.
+
+A job's version grows with every change that is shown, but for the percent of an attempt that runs, which its lease
+knows; both together are its stamp (`rows`), which names one text. What is said of one that waits is kept as long as
+what is known of its line: it is told anew once a second.
+Whose job it is, and whether it is still there, is asked of the database before this is looked at.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from jobs.api.base import tag_of
+
+# Bytes of JSON that a process keeps, and seconds: what was erased is not remembered for long.
+_MOST: Final = 16 * 2**20
+_LONGEST: Final = 600.0
+
+
+class Text(NamedTuple):
+    """A job's JSON, its tag, and when it was written."""
+
+    json: bytes
+    tag: str
+    at: float
+
+
+_lock: Final = threading.Lock()
+_texts: Final[OrderedDict[str, Text]] = OrderedDict()
+_size = 0
+# When the lines were read, and what was said of waiting jobs since.
+_moment: tuple[float, dict[str, Text]] = (float("-inf"), {})
+
+
+def find(stamp: str) -> Text | None:
+    """Give the text of a stamp, if it is known."""
+    return find_each([stamp]).get(stamp)
+
+
+def find_each(stamps: Iterable[str]) -> Mapping[str, Text]:
+    """Give those texts that are known, by their stamps."""
+    found = {}
+    oldest = time.monotonic() - _LONGEST
+    with _lock:
+        for stamp in stamps:
+            text = _texts.get(stamp)
+            if text is not None and text.at > oldest:
+                _texts.move_to_end(stamp)
+                found[stamp] = text
+    return found
+
+
+def of(json: bytes) -> Text:
+    """Give a text with its tag, and keep nothing."""
+    return Text(json, tag_of(json), time.monotonic())
+
+
+def keep(stamp: str, json: bytes) -> Text:
+    """Keep the text of a job that does not wait, under its stamp; give it with its tag."""
+    global _size  # noqa: PLW0603 - one size beside one table, both under the lock
+    text = of(json)
+    with _lock:
+        _drop(stamp)
+        _texts[stamp] = text
+        _size += len(json)
+        while _size > _MOST:
+            _drop(next(iter(_texts)))
+    return text
+
+
+def of_moment(read_at: float) -> dict[str, Text]:
+    """Give what was said of waiting jobs since the lines were read, to look in and to add to; the rest is forgotten."""
+    global _moment  # noqa: PLW0603 - one value per process, replaced whole
+    if _moment[0] != read_at:
+        _moment = (read_at, {})
+    return _moment[1]
+
+
+def forget() -> None:
+    """Write every job anew at its next reading."""
+    global _size, _moment  # noqa: PLW0603 - as above
+    with _lock:
+        _texts.clear()
+        _size = 0
+    _moment = (float("-inf"), {})
+
+
+def _drop(stamp: str) -> None:
+    global _size  # noqa: PLW0603 - as above
+    if (known := _texts.pop(stamp, None)) is not None:
+        _size -= len(known.json)

@@ -1,0 +1,108 @@
+"""What is kept of jobs as JSON: one text for a stamp, within bounds of size and time."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+
+from jobs import outlooks
+from jobs.api import kept, rows
+from jobs.models import Job, Lease
+from tests.api.calls import get
+from tests.factories import ann, cy, queued, running, succeeded
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> Iterator[None]:
+    kept.forget()
+    yield
+    kept.forget()
+
+
+def test_a_text_is_found_by_its_stamp_alone() -> None:
+    text = kept.keep("a:1:-1", b'{"id": "a"}')
+
+    assert kept.find("a:1:-1") == text
+    assert kept.find("a:2:-1") is None
+    assert text.tag != kept.of(b'{"id": "b"}').tag
+
+
+def test_what_was_not_read_for_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "_MOST", 300)
+    for name in "abc":
+        kept.keep(name, b"x" * 100)
+    kept.find("a")
+
+    kept.keep("d", b"x" * 50)
+    kept.keep("d", b"x" * 100)
+
+    assert set(kept.find_each("abcd")) == {"a", "c", "d"}
+
+
+def test_a_text_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.keep("a", b"{}")
+    later = time.monotonic() + kept._LONGEST + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+
+    assert kept.find("a") is None
+
+
+@pytest.mark.django_db
+def test_one_job_and_a_list_know_a_text_by_the_same_stamp() -> None:
+    owner = ann()
+    for job in (succeeded(owner), running(owner)):
+        Lease.objects.filter(job=job).update(percent=40)
+        row = rows.one(job.id, owner_id=owner.id)
+        assert rows.find(job.id, owner_id=owner.id).stamp == rows.stamp_of(row)
+
+        one = get(owner, f"jobs/{job.id}").content
+        listed = get(owner, "jobs").content
+
+        assert one in listed
+        assert kept.find(rows.stamp_of(row)) is not None
+
+
+@pytest.mark.django_db
+def test_what_waits_is_not_kept() -> None:
+    owner = ann()
+    row = rows.one(queued(owner), owner_id=owner.id)
+
+    get(owner, "jobs")
+
+    assert rows.waits(rows.stamp_of(row))
+    assert kept.find(rows.stamp_of(row)) is None
+
+
+@pytest.mark.django_db
+def test_what_waits_is_told_anew_when_its_line_is_read_anew_or_it_changed(
+    django_assert_num_queries: Any,
+) -> None:
+    owner = ann()
+    job_id = queued(owner)
+    first = get(owner, f"jobs/{job_id}")
+    outlooks.read_at()
+    with django_assert_num_queries(1):
+        again = get(owner, f"jobs/{job_id}")
+    assert again.content == first.content
+
+    Job.objects.filter(id=job_id).update(due_at=timezone.now() + timedelta(minutes=5))
+    outlooks.forget()
+    assert get(owner, f"jobs/{job_id}").json()["waiting"]["reason"] == "retrying"
+    Job.objects.filter(id=job_id).update(due_at=None, version=F("version") + 1)
+    assert get(owner, f"jobs/{job_id}").json()["waiting"]["reason"] != "retrying"
+
+
+@pytest.mark.django_db
+def test_a_kept_text_is_given_to_nobody_else_and_not_after_it_was_hidden() -> None:
+    owner, stranger = ann(), cy()
+    job = succeeded(owner)
+    assert get(owner, f"jobs/{job.id}").status_code == 200
+
+    assert get(stranger, f"jobs/{job.id}").status_code == 404
+    Job.objects.filter(id=job.id).update(hidden_at="2020-01-01T00:00:00Z")
+    assert get(owner, f"jobs/{job.id}").status_code == 404
+    assert get(owner, "jobs").json()["jobs"] == []

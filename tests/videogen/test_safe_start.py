@@ -1,0 +1,112 @@
+"""With unsafe settings nothing starts, and who starts it reads which variable and why."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SAFE: Final = {
+    "SECRET_KEY": secrets.token_urlsafe(48),
+    "DATABASE_URL": "postgresql://app:hEfT3kq@db.example:5432/videogen",
+    "REDIS_URL": "redis://:n7Zq2w@redis.example:6379",
+    "ALLOWED_HOSTS": "videogen.example",
+    "PUBLIC_URL": "https://videogen.example",
+}
+# Given by each case: what is set beside the safe ones (none: unset), and words of the refusal.
+CASES: Final[list[tuple[dict[str, str | None], str]]] = [
+    ({"SECRET_KEY": None}, "SECRET_KEY is not set"),
+    ({"SECRET_KEY": "short"}, "SECRET_KEY has 5 characters"),
+    ({"SECRET_KEY": "ab" * 30}, "SECRET_KEY can be guessed"),
+    ({"SECRET_KEY": f"django-insecure-{SAFE['SECRET_KEY']}"}, "SECRET_KEY can be guessed"),
+    ({"SECRET_KEY_FALLBACKS": "old"}, "SECRET_KEY has 3 characters"),
+    ({"SEALING_KEYS": f"{SAFE['SECRET_KEY']},old"}, "SEALING_KEYS has 3 characters"),
+    (
+        {"SECRET_KEY_FILE": "/nowhere/key"},
+        "SECRET_KEY_FILE names /nowhere/key, which cannot be read",
+    ),
+    ({"SECRET_KEY_FILE": "/dev/null"}, "SECRET_KEY_FILE names /dev/null, which is empty"),
+    ({"DATABASE_URL": None}, "DATABASE_URL is not set"),
+    ({"DATABASE_URL": "mysql://a@b/c"}, "DATABASE_URL must look like"),
+    ({"DATABASE_URL": "postgresql://a:postgres@b/c"}, "DATABASE_URL has a password"),
+    ({"REDIS_URL": None}, "REDIS_URL is not set"),
+    ({"REDIS_URL": "redis://redis.example"}, "REDIS_URL has no password"),
+    ({"REDIS_URL": "redis://:redis@redis.example"}, "REDIS_URL has a password that"),
+    ({"ALLOWED_HOSTS": None}, "ALLOWED_HOSTS is not set"),
+    ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS lets every host in"),
+    ({"PUBLIC_URL": None}, "PUBLIC_URL must be the https address"),
+    ({"PUBLIC_URL": "http://videogen.example"}, "PUBLIC_URL must be the https address"),
+    ({"TRUSTED_PROXIES": "many"}, "TRUSTED_PROXIES must be a whole number"),
+    ({"SOCIAL_PROVIDERS": "github", "GITHUB_CLIENT_ID": "x"}, "GITHUB_CLIENT_SECRET is not set"),
+    ({"EMAIL_URL": "mail.example"}, "EMAIL_URL must look like"),
+    ({"STAFF_SECOND_FACTOR": "0"}, "STAFF_SECOND_FACTOR may be 0 on a developer's machine only"),
+    ({}, ""),
+    ({"REDIS_URL": "redis://127.0.0.1"}, ""),
+    ({"DEVELOPMENT": "1", "SECRET_KEY": "short", "PUBLIC_URL": None}, ""),
+    ({"DEVELOPMENT": "1", "STAFF_SECOND_FACTOR": "0"}, ""),
+]
+# Loads what settings import once; then every case is a process of its own.
+_STARTER: Final = """
+import json, os, sys
+import csp.constants, django.templatetags.static, videogen
+for given in json.load(sys.stdin):
+    sys.stdout.flush()
+    if not os.fork():
+        os.environ.clear()
+        os.environ.update(given)
+        try:
+            import videogen.settings
+            said = ""
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+        print(json.dumps(said), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    given = [
+        {name: value for name, value in {**SAFE, **changed}.items() if value is not None}
+        for changed, _ in CASES
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", _STARTER],
+        input=json.dumps(given),
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "number", range(len(CASES)), ids=lambda number: CASES[number][1].split(" ")[0] or "safe"
+)
+def test_nothing_starts_with_what_is_missing_or_unsafe(said: list[str], number: int) -> None:
+    wanted = CASES[number][1]
+
+    if wanted:
+        assert said[number].startswith(f"ImproperlyConfigured: {wanted}")
+        assert SAFE["SECRET_KEY"] not in said[number]
+    else:
+        assert not said[number]
+
+
+def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    from videogen import env
+
+    held = tmp_path / "secret"
+    held.write_text("of the file\n")
+    monkeypatch.setenv("SOME_SECRET", "of the environment")
+    monkeypatch.setenv("SOME_SECRET_FILE", str(held))
+
+    assert env.text("SOME_SECRET") == "of the file"

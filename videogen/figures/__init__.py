@@ -1,0 +1,1 @@
+"""What the database says of the whole, as metrics: read by one thread every few seconds, never by a scrape."""

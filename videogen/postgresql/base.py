@@ -1,0 +1,56 @@
+"""Django's PostgreSQL, counted by django-prometheus, over connections that do not wait for a stopped server."""
+
+from types import SimpleNamespace
+from typing import Any, Final, Self
+
+import psycopg
+from django_prometheus.db.backends.postgresql import base
+from psycopg import errors
+
+from videogen.postgresql import stalls
+from videogen.postgresql.stalls import DatabaseStalled, Server
+
+# As psycopg's own: between two looks whether somebody pressed Ctrl-C, seconds.
+_INTERVAL: Final = 0.1
+_PORT: Final = 5432
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection whose waits end with DatabaseStalled when the server is stopped."""
+
+    _server: Server | None = None
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
+        """Connect. Raises DatabaseStalled, and psycopg.OperationalError."""
+        server = stalls.of(kwargs.get("host") or "localhost", int(kwargs.get("port") or _PORT))
+        server.check()
+        try:
+            made = super().connect(conninfo, **kwargs)
+        except errors.ConnectionTimeout:
+            server.hung()
+        made._server = server  # noqa: SLF001 - its own
+        return made
+
+    def wait(self, gen: Any, interval: float = _INTERVAL, timeout: float | None = None) -> Any:
+        """Wait for the server's answer, as long as it answers anybody."""
+        server = self._server
+        if server is None or timeout is not None:
+            return super().wait(gen, interval, timeout)
+        server.check()
+        while True:
+            try:
+                return super().wait(gen, interval, stalls.SUSPICIOUS)
+            except errors._WaitTimeout:  # noqa: SLF001 - nothing public says it
+                try:
+                    server.suspect()
+                except DatabaseStalled:
+                    # In the middle of an answer it is of no use any more.
+                    self.pgconn.finish()
+                    raise
+
+
+class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # the package has no types
+    """The engine `videogen.postgresql`."""
+
+    Database = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})
