@@ -1,5 +1,7 @@
 """Beat sends each task by its period, and makes up for nothing."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -77,3 +79,20 @@ def test_the_whole_table_is_sent(clock: _Clock) -> None:
     scheduler.tick()
 
     assert set(scheduler.sent) == beat.SCHEDULE.keys()
+
+
+def test_a_beat_told_to_stop_ends_after_what_it_is_sending() -> None:
+    ended = subprocess.run(
+        [
+            sys.executable, "-m", "celery", "--app", "videogen", "beat", "--pidfile=",
+            "--scheduler", "tests.videogen.beat_told_to_stop:Told", "--loglevel", "WARNING",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 0
+    assert ended.stderr == ""
+    assert ended.stdout.splitlines()[-1] == "sent"
