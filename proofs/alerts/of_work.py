@@ -23,11 +23,15 @@ _ASKED_EVERY = 0.3
 @contextmanager
 def pools_that_are_paused(place: Place) -> Iterator[None]:
     """Somebody pauses the only pool, and paid jobs wait beyond their promise."""
+    ((slots,),) = place.sql("select slots from pool where name = 'preview'")
+    # The job comes before the pause: a line without a pool soon takes nobody.
+    place.submit_all("internal", slots, seconds=12)
+    place.wait_for_rows(slots, "select 1 from lease where pool_id = 'preview'")
+    place.submit_all("enterprise", 1, seconds=_SECONDS)
     with (
         place.setting("tier", "start_promise_seconds", 5, where="name = 'enterprise'"),
         place.setting("pool", "state", "paused", where="name = 'preview'"),
     ):
-        place.submit_all("enterprise", 1, seconds=_SECONDS)
         yield
 
 
