@@ -18,7 +18,7 @@ def server(tmp_path: Path) -> Iterator[valkey.Valkey]:
     places.prepare(folder)
     server = valkey.prepare(folder)
     process = subprocess.Popen(server.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not server.is_ready():
         assert process.poll() is None
         assert time.monotonic() < deadline

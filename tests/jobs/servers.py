@@ -136,7 +136,7 @@ def poll(*, due: bool = True, rested: bool = True) -> list[Answer]:
     try:
         poller.claim()
         answers: list[Answer] = []
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         answers += poller.answers(timeout=0.0)
         while poller.is_busy and time.monotonic() < deadline:
             answers += poller.answers(timeout=1.0)

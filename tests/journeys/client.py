@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 from tests.stack import RunningStack
 
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 _TIER = "enterprise"
 
 

@@ -80,7 +80,7 @@ _HIDE = """() => {
 
 def _mail_about(stack: RunningStack, job_id: str) -> dict[str, Any]:
     _wait_for_end(stack, "internal", job_id)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         sent = _call(stack, "internal", "/api/v1/notifications/sent")["deliveries"]
         for one in sent:

@@ -83,15 +83,15 @@ def test_an_open_page_shows_what_becomes_true_and_admits_when_it_cannot_know(
     expect(slots).to_contain_text("0 of 2")
 
     running(owner)
-    expect(slots).to_contain_text("1 of 2", timeout=8_000)
+    expect(slots).to_contain_text("1 of 2", timeout=20_000)
     page.route("**/console/live", lambda route: route.abort())
-    expect(page.locator("[data-offline]")).to_be_visible(timeout=8_000)
+    expect(page.locator("[data-offline]")).to_be_visible(timeout=20_000)
     # The feed, which goes on, does not take it back.
     page.wait_for_event("requestfailed")
     expect(page.locator("[data-offline]")).to_contain_text("what was true at")
     page.unroute("**/console/live")
 
-    expect(page.locator("[data-offline]")).to_be_hidden(timeout=8_000)
+    expect(page.locator("[data-offline]")).to_be_hidden(timeout=20_000)
 
 
 def test_an_operator_pauses_a_pool_and_stops_a_flood_without_scripts(

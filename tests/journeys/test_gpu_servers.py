@@ -22,7 +22,7 @@ _STRANGER = "pro"
 _SLOTS = 2
 # GPU-seconds for each second of video.
 _SPEED = 0.3
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 # Between two questions at most, and what answering takes, seconds.
 _LEARNED_WITHIN = 20.0
 _COPIES = 5

@@ -54,7 +54,7 @@ class Dialect:
 
     def until_ended(self, wanted: Order) -> Sighting:
         """Look until there is an end; everything before it must be in order."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while isinstance(found := self.backend.look(wanted), StillWaiting | StillRunning):
             if isinstance(found, StillRunning) and found.percent is not None:
                 assert 0 <= found.percent <= 100

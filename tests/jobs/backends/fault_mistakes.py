@@ -127,7 +127,7 @@ def divides_by_nothing(scene: Scene) -> None:
 def advances_while_it_waits(scene: Scene) -> None:
     scene.naive_job()
     waiting = scene.naive.submit()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while scene.naive.look(waiting)[1] == 0:
         assert time.monotonic() < deadline
     assert waiting in scene.gpu.state()["waiting"]

@@ -47,7 +47,7 @@ def is_believed(driver: FalBackend, site: Site, headers: Mapping[str, str], *, n
 
 def until(holds: Callable[[], bool]) -> None:
     """Wait for what is done beside."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -333,7 +333,7 @@ def _hash_of(path: Path) -> str:
 
 
 def _emptied(folder: Path) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(folder.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not any(folder.iterdir())

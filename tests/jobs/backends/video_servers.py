@@ -105,7 +105,7 @@ def sent(wanted: Order, driver: OpenAIVideosBackend = DRIVER) -> Order:
 
 def until_ended(wanted: Order) -> Sighting:
     """Look until there is an end; everything before it must be in order."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while isinstance(found := DRIVER.look(wanted), StillWaiting | StillRunning):
         if isinstance(found, StillRunning) and found.percent is not None:
             assert 0 <= found.percent <= 100
@@ -121,7 +121,7 @@ def finished(wanted: Order) -> Finished:
 
 def runs_on(gpu: FakeGpu, wanted: Order) -> None:
     """Make sure that the GPU works on a job to its end."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not gpu.journal("finished", wanted.backend_job_id):
         gpu.release()
         assert time.monotonic() < deadline
