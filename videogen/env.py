@@ -2,11 +2,16 @@
 
 import os
 from ipaddress import ip_network
+from math import nan
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+# What a column of whole numbers holds; so many days are a century.
+_LARGEST = 2**31 - 1
+_CENTURY = 36_500
+_LAST_PORT = 65_535
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -36,24 +41,40 @@ def _of_file(name: str, path: str) -> str:
     return found
 
 
-def integer(name: str, default: int) -> int:
-    """Read a whole number."""
+def integer(name: str, default: int, *, least: int = 0, most: int = _LARGEST) -> int:
+    """Read a whole number from `least` to `most`."""
     found = text(name, str(default))
     try:
-        return int(found)
+        value = int(found)
     except ValueError:
-        message = f"{name} must be a whole number, not {found!r}."
-        raise ImproperlyConfigured(message) from None
+        value = least - 1
+    if not least <= value <= most:
+        message = f"{name} must be a whole number from {least} to {most}, not {found!r}."
+        raise ImproperlyConfigured(message)
+    return value
+
+
+def days(name: str, default: int, *, least: int = 1) -> int:
+    """Read whole days, a hundred years at most."""
+    return integer(name, default, least=least, most=_CENTURY)
+
+
+def port(name: str, default: int) -> int:
+    """Read the number of a TCP port."""
+    return integer(name, default, least=1, most=_LAST_PORT)
 
 
 def number(name: str, default: float) -> float:
-    """Read a number."""
+    """Read a number above 0."""
     found = text(name, str(default))
     try:
-        return float(found)
+        value = float(found)
     except ValueError:
-        message = f"{name} must be a number, not {found!r}."
-        raise ImproperlyConfigured(message) from None
+        value = nan
+    if not 0 < value <= _LARGEST:
+        message = f"{name} must be a number above 0, not {found!r}."
+        raise ImproperlyConfigured(message)
+    return value
 
 
 def flag(name: str, *, default: bool = False) -> bool:
