@@ -4,7 +4,7 @@ import os
 from ipaddress import ip_network
 from math import nan
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 _LARGEST = 2**31 - 1
 _CENTURY = 36_500
 _LAST_PORT = 65_535
+# As in libpq: how much TLS is asked for, and with which certificates.
+_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -152,11 +154,22 @@ def database(name: str) -> dict[str, str]:
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
         message = f"{name} must look like postgresql://user:password@host:5432/name."
         raise ImproperlyConfigured(message)
-    options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
     return {
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(options.get("host", parts.hostname or "")),
+        "HOST": dict(parse_qsl(parts.query)).get("host", unquote(parts.hostname or "")),
         "PORT": str(parts.port or ""),
     }
+
+
+def database_tls(name: str) -> dict[str, str]:
+    """Read what a database's address asks of TLS, behind its question mark; refuse what would be ignored there."""
+    said = parse_qsl(urlsplit(text(name)).query, keep_blank_values=True)
+    for word, _ in said:
+        if word not in {"host", *_TLS}:
+            message = (
+                f"{name} may say {', '.join(_TLS)} and host behind its question mark, not {word}."
+            )
+            raise ImproperlyConfigured(message)
+    return {word: value for word, value in said if word in _TLS}

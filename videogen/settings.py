@@ -97,7 +97,7 @@ DATABASES = {
         **env.database("DATABASE_URL"),
         "CONN_MAX_AGE": env.integer("DATABASE_MAX_AGE_SECONDS", 60),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": database.options(PROCESS),
+        "OPTIONS": {**database.options(PROCESS), **env.database_tls("DATABASE_URL")},
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -34,6 +34,7 @@ CASES: Final[list[tuple[dict[str, str | None], str]]] = [
     ({"DATABASE_URL": None}, "DATABASE_URL is not set"),
     ({"DATABASE_URL": "mysql://a@b/c"}, "DATABASE_URL must look like"),
     ({"DATABASE_URL": "postgresql://a:postgres@b/c"}, "DATABASE_URL has a password"),
+    ({"DATABASE_URL": f"{SAFE['DATABASE_URL']}?ssl=true"}, "DATABASE_URL may say sslmode"),
     ({"REDIS_URL": None}, "REDIS_URL is not set"),
     ({"REDIS_URL": "redis://redis.example"}, "REDIS_URL has no password"),
     ({"REDIS_URL": "redis://:redis@redis.example"}, "REDIS_URL has a password that"),
@@ -54,6 +55,7 @@ CASES: Final[list[tuple[dict[str, str | None], str]]] = [
     ({"EMAIL_URL": "mail.example"}, "EMAIL_URL must look like"),
     ({"STAFF_SECOND_FACTOR": "0"}, "STAFF_SECOND_FACTOR may be 0 on a developer's machine only"),
     ({"DELETION_GRACE_DAYS": "0"}, ""),
+    ({"DATABASE_URL": f"{SAFE['DATABASE_URL']}?sslmode=verify-full&sslrootcert=/ca.pem"}, ""),
     ({}, ""),
     ({"REDIS_URL": "redis://127.0.0.1"}, ""),
     ({"DEVELOPMENT": "1", "SECRET_KEY": "short", "PUBLIC_URL": None}, ""),
@@ -119,3 +121,20 @@ def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: An
     monkeypatch.setenv("SOME_SECRET_FILE", str(held))
 
     assert env.text("SOME_SECRET") == "of the file"
+
+
+def test_the_tls_that_an_address_asks_for_reaches_every_connection_and_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from videogen import env
+    from videogen.postgresql.client import Client
+
+    monkeypatch.setenv(
+        "SOME_URL", "postgresql://a:b@db.example/c?sslmode=verify-full&sslrootcert=%2Fca.pem"
+    )
+
+    asked = env.database_tls("SOME_URL")
+    _, environment = Client.settings_to_cmd_args_env({"NAME": "c", "OPTIONS": asked}, [])
+
+    assert asked == {"sslmode": "verify-full", "sslrootcert": "/ca.pem"}
+    assert environment == {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/ca.pem"}
