@@ -10,7 +10,7 @@ _READ: Final = re.compile(r'env\.[a-z]+\(\s*"([A-Z_]+)"')
 _OF_THE_START: Final = {"DATABASE_URL", "REDIS_URL", "DEVELOPMENT", "PROCESS_NAME", "READY_FILE"}
 # The same in every container, or of the image; not for production; a file of the machine.
 _SETTLED: Final = {
-    *("DATA_DIR", "STATIC_ROOT", "WEIGHTS_ROOT", "PUSH_PORT", "PROBED_URLS"),
+    *("DATA_DIR", "STATIC_ROOT", "WEIGHTS_ROOT", "PUSH_PORT", "PROBED_URLS", "POSTGRES_BIN"),
     *("METRICS_HOST", "METRICS_PORT", "METRICS_OFFERED"),
     *("STAFF_SECOND_FACTOR", "FCM_SERVICE_ACCOUNT_FILE"),
 }

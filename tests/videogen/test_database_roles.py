@@ -126,7 +126,7 @@ def test_a_restore_notices_sessions_that_its_role_cannot_look_into(roles: None) 
         **address, user=there["USER"], password=there["PASSWORD"], application_name="videogen web"
     ):
         _become(READER)
-        with pytest.raises(backups.BackupFailed, match="in use by .*videogen web"):
+        with pytest.raises(backups.BackupFailed, match=r"in use by .*videogen web"):
             backups._check_room(replace=True)
 
 
