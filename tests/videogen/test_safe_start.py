@@ -35,7 +35,13 @@ CASES: Final[list[tuple[dict[str, str | None], str]]] = [
     ({"DATABASE_URL": "mysql://a@b/c"}, "DATABASE_URL must look like"),
     ({"DATABASE_URL": "postgresql://a:postgres@b/c"}, "DATABASE_URL has a password"),
     ({"DATABASE_URL": f"{SAFE['DATABASE_URL']}?ssl=true"}, "DATABASE_URL may say sslmode"),
+    # A password that is cut by its own letters: no word of it is said.
+    ({"DATABASE_URL": "postgresql://a:s3cr/t@b/c"}, "DATABASE_URL must look like"),
     ({"REDIS_URL": None}, "REDIS_URL is not set"),
+    ({"REDIS_URL": "redis.example:6379"}, "REDIS_URL must look like"),
+    ({"REDIS_URL": "redis://:s3cr[@redis.example"}, "REDIS_URL must look like"),
+    ({"REDIS_URL": "redis://:n7Zq2w@redis.example:6379/0"}, "REDIS_URL must look like"),
+    ({"REDIS_URL": "redis://:n7/Zq2w@redis.example:6379"}, "REDIS_URL must look like"),
     ({"REDIS_URL": "redis://redis.example"}, "REDIS_URL has no password"),
     ({"REDIS_URL": "redis://:redis@redis.example"}, "REDIS_URL has a password that"),
     ({"ALLOWED_HOSTS": None}, "ALLOWED_HOSTS is not set"),
@@ -53,11 +59,12 @@ CASES: Final[list[tuple[dict[str, str | None], str]]] = [
     ({"METRICS_PORT": "80000"}, "METRICS_PORT must be a whole number from 1 to 65535"),
     ({"SOCIAL_PROVIDERS": "github", "GITHUB_CLIENT_ID": "x"}, "GITHUB_CLIENT_SECRET is not set"),
     ({"EMAIL_URL": "mail.example"}, "EMAIL_URL must look like"),
+    ({"EMAIL_URL": "smtp://a:s3cr/t@mail.example"}, "EMAIL_URL must look like"),
     ({"STAFF_SECOND_FACTOR": "0"}, "STAFF_SECOND_FACTOR may be 0 on a developer's machine only"),
     ({"DELETION_GRACE_DAYS": "0"}, ""),
     ({"DATABASE_URL": f"{SAFE['DATABASE_URL']}?sslmode=verify-full&sslrootcert=/ca.pem"}, ""),
     ({}, ""),
-    ({"REDIS_URL": "redis://127.0.0.1"}, ""),
+    ({"REDIS_URL": "redis://127.0.0.1/"}, ""),
     ({"DEVELOPMENT": "1", "SECRET_KEY": "short", "PUBLIC_URL": None}, ""),
     ({"DEVELOPMENT": "1", "STAFF_SECOND_FACTOR": "0"}, ""),
 ]
@@ -108,6 +115,7 @@ def test_nothing_starts_with_what_is_missing_or_unsafe(said: list[str], number: 
     if wanted:
         assert said[number].startswith(f"ImproperlyConfigured: {wanted}")
         assert SAFE["SECRET_KEY"] not in said[number]
+        assert "s3cr" not in said[number]
     else:
         assert not said[number]
 
