@@ -3,12 +3,14 @@
 import json
 import os
 import secrets
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from celery import Celery
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SAFE: Final = {
@@ -146,3 +148,16 @@ def test_the_tls_that_an_address_asks_for_reaches_every_connection_and_program(
 
     assert asked == {"sslmode": "verify-full", "sslrootcert": "/ca.pem"}
     assert environment == {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/ca.pem"}
+
+
+def test_a_broker_over_tls_must_show_a_certificate() -> None:
+    from videogen.celery import _ask_for_a_certificate
+
+    plain, sealed = (
+        Celery("any", broker=f"{scheme}://redis.example/0") for scheme in ("redis", "rediss")
+    )
+    for app in (plain, sealed):
+        _ask_for_a_certificate(app)
+
+    assert not plain.connection_for_write().ssl
+    assert sealed.connection_for_write().ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
