@@ -219,8 +219,9 @@ def test_history_is_counted_once_with_its_times(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_is_kept_longer_than_it_should_be_is_told_by_kind() -> None:
+    owner = ann()
     Notification.objects.create(
-        event_id=1, owner_id=ann().id, name="job.succeeded", subject_id=ann().id, payload={},
+        event_id=1, owner_id=owner.id, name="job.succeeded", subject_id=owner.id, payload={},
         created_at=timezone.now() - timedelta(days=91),
     )  # fmt: skip
     Session.objects.create(session_key="over", expire_date=timezone.now() - timedelta(hours=2))
