@@ -45,7 +45,7 @@ make_venv() {
         if ! cmp -s "$ROOT/$file" "$stamp"; then
             printf 'Installing %s packages from %s (about a minute the first time) ...\n' \
                 "$(grep -c '==' "$ROOT/$file")" "$file"
-            "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
+            "$VENV/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-compile \
                 --require-hashes -r "$ROOT/$file" ||
                 fail "The packages could not be installed. Is the network there? Run it again."
             cp "$ROOT/$file" "$stamp"

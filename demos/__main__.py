@@ -24,8 +24,11 @@ def main() -> int:
         description=f"Demonstrations on the running stack:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", choices=_DEMOS, metavar="NAME")
+    parser.add_argument("name", choices=_DEMOS, metavar="NAME", nargs="?", help="none: lists them")
     name = parser.parse_args().name
+    if name is None:
+        print(listed)
+        return 0
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "videogen.settings")
     # A line for each move would hide what is shown.
     os.environ.setdefault("LOG_LEVEL", "WARNING")

@@ -18,6 +18,7 @@ DELIVERY_LAG = Histogram(
     ["channel"],
     buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 7200, 86_400),
 )
+FORGOTTEN = Counter("videogen_rows_forgotten", "Rows that went when their time was over.", ["what"])
 # Of a push process that was killed, the exporter forgets them.
 SOCKETS = Gauge(
     "videogen_sockets",
@@ -30,6 +31,11 @@ for _kind in ("page", "program"):
     SOCKETS.labels(kind=_kind)
 # A rate sees a counter's first step only where it was zero before.
 RELAYED.labels(name="webhook_endpoint.disabled")
+for _what in (
+    *("deliveries", "notifications", "idempotency_keys", "messages", "tickets"),
+    *("images", "sessions", "exports"),
+):
+    FORGOTTEN.labels(what=_what)
 for _channel in ("email", "web_push", "mobile_push"):
     for _outcome in ("delivered", "failed"):
         ATTEMPTS.labels(channel=_channel, outcome=_outcome)

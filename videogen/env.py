@@ -2,11 +2,21 @@
 
 import os
 from ipaddress import ip_network
+from math import nan
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+# What a column of whole numbers holds; so many days are a century.
+_LARGEST = 2**31 - 1
+_CENTURY = 36_500
+_LAST_PORT = 65_535
+# As in libpq: how much TLS is asked for, and with which certificates.
+_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+_LIKE_DATABASE = "postgresql://user:password@host:5432/name"
+_LIKE_REDIS = "redis://:password@host:6379"
+_LIKE_MAIL = "smtp+starttls://user:password@host:587"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -36,24 +46,40 @@ def _of_file(name: str, path: str) -> str:
     return found
 
 
-def integer(name: str, default: int) -> int:
-    """Read a whole number."""
+def integer(name: str, default: int, *, least: int = 0, most: int = _LARGEST) -> int:
+    """Read a whole number from `least` to `most`."""
     found = text(name, str(default))
     try:
-        return int(found)
+        value = int(found)
     except ValueError:
-        message = f"{name} must be a whole number, not {found!r}."
-        raise ImproperlyConfigured(message) from None
+        value = least - 1
+    if not least <= value <= most:
+        message = f"{name} must be a whole number from {least} to {most}, not {found!r}."
+        raise ImproperlyConfigured(message)
+    return value
+
+
+def days(name: str, default: int, *, least: int = 1) -> int:
+    """Read whole days, a hundred years at most."""
+    return integer(name, default, least=least, most=_CENTURY)
+
+
+def port(name: str, default: int) -> int:
+    """Read the number of a TCP port."""
+    return integer(name, default, least=1, most=_LAST_PORT)
 
 
 def number(name: str, default: float) -> float:
-    """Read a number."""
+    """Read a number above 0."""
     found = text(name, str(default))
     try:
-        return float(found)
+        value = float(found)
     except ValueError:
-        message = f"{name} must be a number, not {found!r}."
-        raise ImproperlyConfigured(message) from None
+        value = nan
+    if not 0 < value <= _LARGEST:
+        message = f"{name} must be a number above 0, not {found!r}."
+        raise ImproperlyConfigured(message)
+    return value
 
 
 def flag(name: str, *, default: bool = False) -> bool:
@@ -102,7 +128,7 @@ def mail(name: str) -> tuple[str, dict[str, str]]:
     address = text(name, "")
     if not address:
         return "", {}
-    parts = urlsplit(address)
+    parts = _parts(name, address, like=_LIKE_MAIL)
     match parts.scheme:
         case "console":
             return "django.core.mail.backends.console.EmailBackend", {}
@@ -121,21 +147,56 @@ def mail(name: str) -> tuple[str, dict[str, str]]:
                 "TLS": tls,
             }
         case _:
-            message = f"{name} must look like smtp+starttls://user:password@host:587, or be empty."
-            raise ImproperlyConfigured(message)
+            raise _malformed(name, like=f"{_LIKE_MAIL}, or be empty")
 
 
 def database(name: str) -> dict[str, str]:
     """Read a `postgresql://user:password@host:port/name` address as Django's connection keys."""
-    parts = urlsplit(text(name))
+    parts = _parts(name, text(name), like=_LIKE_DATABASE)
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
-        message = f"{name} must look like postgresql://user:password@host:5432/name."
-        raise ImproperlyConfigured(message)
-    options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+        raise _malformed(name, like=_LIKE_DATABASE)
     return {
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(options.get("host", parts.hostname or "")),
+        "HOST": dict(parse_qsl(parts.query)).get("host", unquote(parts.hostname or "")),
         "PORT": str(parts.port or ""),
     }
+
+
+def redis(name: str) -> str:
+    """Read the address of a Redis, without a database: its numbers 0 to 2 are used."""
+    address = text(name).rstrip("/")
+    parts = _parts(name, address, like=_LIKE_REDIS)
+    is_whole = parts.scheme in {"redis", "rediss"} and parts.hostname
+    if not is_whole or parts.path or parts.query or parts.fragment:
+        raise _malformed(name, like=_LIKE_REDIS)
+    return address
+
+
+def _parts(name: str, address: str, *, like: str) -> SplitResult:
+    """Split an address; refuse one whose port is none, without a word of it: a password may be cut there."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        raise _malformed(name, like=like) from None
+    return parts
+
+
+def _malformed(name: str, *, like: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"{name} must look like {like}; in a password / is written %2F, # %23, ? %3F, @ %40, : %3A, % %25."
+    )
+
+
+def database_tls(name: str) -> dict[str, str]:
+    """Read what a database's address asks of TLS, behind its question mark; refuse what would be ignored there."""
+    said = parse_qsl(urlsplit(text(name)).query, keep_blank_values=True)
+    for word, _ in said:
+        if word not in {"host", *_TLS}:
+            message = (
+                f"{name} may say {', '.join(_TLS)} and host behind its question mark, not {word}."
+            )
+            raise ImproperlyConfigured(message)
+    return {word: value for word, value in said if word in _TLS}

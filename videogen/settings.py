@@ -25,8 +25,8 @@ SEALING_KEYS = env.words("SEALING_KEYS") or [SECRET_KEY, *SECRET_KEY_FALLBACKS]
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost" if DEVELOPMENT else "")
 # Where browsers reach us; result addresses are made absolute with it.
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
-PUSH_PORT = env.integer("PUSH_PORT", 8001)
-METRICS_PORT = env.integer("METRICS_PORT", 8002)
+PUSH_PORT = env.port("PUSH_PORT", 8001)
+METRICS_PORT = env.port("METRICS_PORT", 8002)
 METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
 # Every process offers the metrics of its container at that port; the first that has it serves them.
 METRICS_OFFERED = env.flag("METRICS_OFFERED")
@@ -97,14 +97,14 @@ DATABASES = {
         **env.database("DATABASE_URL"),
         "CONN_MAX_AGE": env.integer("DATABASE_MAX_AGE_SECONDS", 60),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": database.options(PROCESS),
+        "OPTIONS": {**database.options(PROCESS), **env.database_tls("DATABASE_URL")},
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis: a doorbell, a channel layer, a cache; never the only place of anything
 
-REDIS_URL = env.text("REDIS_URL")
+REDIS_URL = env.redis("REDIS_URL")
 CACHES = {
     # Without Redis it knows nothing and says no error.
     "default": {
@@ -161,7 +161,7 @@ LEASE_SECONDS = env.number("LEASE_SECONDS", 30)
 HEARTBEAT_SECONDS = env.number("HEARTBEAT_SECONDS", 10)
 # A generation server may be away for so long before its jobs are tried elsewhere.
 BACKEND_AWAY_SECONDS = env.number("BACKEND_AWAY_SECONDS", 90)
-MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3)
+MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3, least=1)
 # The answer of an idempotency key is kept this long: 7 days. Its job refuses a second charge for ever.
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
 # Images that videos begin from are kept this long after their last use and the end of their jobs: 2 days.
@@ -188,9 +188,9 @@ OUTBOUND_ALLOWED_NETWORKS = env.networks("OUTBOUND_ALLOWED_NETWORKS")
 # A try that nobody wrote down within so many seconds is made again; longer than any try takes.
 COURIER_CLAIM_SECONDS = env.number("COURIER_CLAIM_SECONDS", 60)
 # Deliveries that ended, with their logs, are listed for so many days.
-DELIVERIES_KEPT_DAYS = env.integer("DELIVERIES_KEPT_DAYS", 30)
+DELIVERIES_KEPT_DAYS = env.days("DELIVERIES_KEPT_DAYS", 30)
 # The notification centre goes so far back.
-NOTIFICATIONS_KEPT_DAYS = env.integer("NOTIFICATIONS_KEPT_DAYS", 90)
+NOTIFICATIONS_KEPT_DAYS = env.days("NOTIFICATIONS_KEPT_DAYS", 90)
 
 # --- Mail
 
@@ -252,11 +252,11 @@ SPECTACULAR_SETTINGS = third_party.SPECTACULAR_SETTINGS
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 FILE_UPLOAD_HANDLERS = ["jobs.bodies.ImageOfForm"]
 # Submissions a minute from one address or key before the flood shield answers 429: ten times what a plan allows.
-FLOOD_SUBMITS_PER_MINUTE = env.integer("FLOOD_SUBMITS_PER_MINUTE", 12_000)
-FLOOD_SIGN_INS_PER_MINUTE = env.integer("FLOOD_SIGN_INS_PER_MINUTE", 20)
+FLOOD_SUBMITS_PER_MINUTE = env.integer("FLOOD_SUBMITS_PER_MINUTE", 12_000, least=1)
+FLOOD_SIGN_INS_PER_MINUTE = env.integer("FLOOD_SIGN_INS_PER_MINUTE", 20, least=1)
 # allauth counts beside the shield; its other limits stay as they come.
 ACCOUNT_RATE_LIMITS = {"login": f"{FLOOD_SIGN_INS_PER_MINUTE}/m/ip"}
-FLOOD_WEBHOOKS_PER_MINUTE = env.integer("FLOOD_WEBHOOKS_PER_MINUTE", 12_000)
+FLOOD_WEBHOOKS_PER_MINUTE = env.integer("FLOOD_WEBHOOKS_PER_MINUTE", 12_000, least=1)
 RATELIMIT_USE_CACHE = "throttling"
 # W001 and E003 ask for a shared cache; the shield is per process on purpose (docs/adr/0006).
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001", "django_ratelimit.E003"]

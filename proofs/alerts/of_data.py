@@ -74,6 +74,21 @@ def a_route_that_nobody_can_take(place: Place) -> Iterator[None]:
         place.sql("delete from delivery_route where target = 'proof'")
 
 
+@cause("RetentionLate", wave="rows", within=150)
+@contextmanager
+def a_session_that_cannot_be_dropped(place: Place) -> Iterator[None]:
+    """Its time was over yesterday, and somebody holds its row."""
+    place.sql(
+        "insert into django_session (session_key, session_data, expire_date)"
+        " values ('proof', '', now() - interval '1 day')"
+    )
+    try:
+        with place.holding("select 1 from django_session where session_key = 'proof' for update"):
+            yield
+    finally:
+        place.sql("delete from django_session where session_key = 'proof'")
+
+
 @cause("CanaryOld", wave="rows", within=240, cleared_within=240)
 @contextmanager
 def a_queue_that_nobody_consumes(place: Place) -> Iterator[None]:

@@ -174,6 +174,16 @@ def test_the_command_says_what_it_would_mean_then_does_it_and_takes_it_back() ->
     assert Pool.objects.get().slots == 8
 
 
+def test_the_command_says_what_it_would_mean_without_a_reason_and_asks_nobody() -> None:
+    a_queue()
+
+    shown = capacity("--percent=50")
+
+    assert "preview (active): 8 slots -> 4" in shown
+    assert 'Nothing was changed. With --reason "..." it asks' in shown
+    assert Pool.objects.get().slots == 8
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -20,6 +20,7 @@ from notifications import sealing
 from notifications.models import WebhookEndpoint
 from tests.factories import ann, bob, queued, running, succeeded
 from videogen import backups
+from videogen.postgresql.client import Client
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DRILL = "drill"
@@ -128,3 +129,14 @@ def _until_alone() -> None:
             assert time.monotonic() < ends_at
             cursor.execute(_END_OTHERS)
             cursor.execute(backups._OTHERS)
+
+
+def test_the_shell_of_the_database_is_found_where_only_the_package_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    (program, *_), _ = Client.settings_to_cmd_args_env({"NAME": "videogen", "OPTIONS": {}}, [])
+
+    assert Path(program).name == "psql"
+    assert Path(program).is_file()

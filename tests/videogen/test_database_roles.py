@@ -13,7 +13,7 @@ from notifications.relay import Relay
 from scheduler import dispatch, invariants, sweeps
 from scheduler.publisher import Publisher
 from tests.factories import ann, bob, queued, silent, succeeded
-from videogen import database_roles
+from videogen import backups, database_roles
 from videogen.accounts import keys, suspensions
 from videogen.database_roles import Role
 
@@ -28,8 +28,7 @@ def roles(db: None) -> None:
 
 
 def _become(role: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"set local role {role}")
+    _run(f"set local role {role}")
 
 
 def test_the_app_does_its_work_under_its_own_role(roles: None) -> None:
@@ -99,6 +98,41 @@ def test_the_reader_only_reads(roles: None, statement: str) -> None:
     assert Job.objects.count() == 1
     assert LedgerEntry.objects.exists()
     _is_refused(statement)
+
+
+def test_a_session_of_anybody_that_holds_a_lock_is_seen_by_both_roles(roles: None) -> None:
+    assert database_roles.show_sessions(Role(name=APP), Role(name=READER))
+    there = connection.settings_dict
+    address = {"host": there["HOST"], "port": there["PORT"], "dbname": there["NAME"]}
+    with psycopg.connect(**address, user=there["USER"], password=there["PASSWORD"]) as somebody:
+        somebody.execute("select 1")
+        for role in (APP, READER):
+            _become(role)
+            (found,) = invariants.violations(grace=-60, only={"nobody_holds_a_lock"})
+            assert somebody.info.backend_pid in {pid for pid, *_ in found.rows}
+            _run("reset role")
+
+
+def test_an_owner_who_may_not_let_them_see_sessions_is_told(roles: None) -> None:
+    _become(READER)
+
+    assert not database_roles.show_sessions(Role(name=APP))
+
+
+def test_a_restore_notices_sessions_that_its_role_cannot_look_into(roles: None) -> None:
+    there = connection.settings_dict
+    address = {"host": there["HOST"], "port": there["PORT"], "dbname": there["NAME"]}
+    with psycopg.connect(
+        **address, user=there["USER"], password=there["PASSWORD"], application_name="videogen web"
+    ):
+        _become(READER)
+        with pytest.raises(backups.BackupFailed, match=r"in use by .*videogen web"):
+            backups._check_room(replace=True)
+
+
+def _run(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 def _is_refused(statement: str) -> None:

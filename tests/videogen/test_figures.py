@@ -1,13 +1,17 @@
 """What is exported of the database is what is in it."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connection
+from django.utils import timezone
 
 from jobs.failures import FailureKind
 from jobs.models import Account, Lane, Pool
+from notifications.models import Notification
 from notifications.relay import Relay
 from scheduler import ticks
 from tests.factories import (
@@ -23,7 +27,7 @@ from tests.factories import (
     silent,
     succeeded,
 )
-from videogen.figures import drift, moves, pools, queue, reader, telling, upkeep
+from videogen.figures import drift, kept, moves, pools, queue, reader, telling, upkeep
 from videogen.figures.figure import Figure, Spread
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -212,6 +216,22 @@ def test_history_is_counted_once_with_its_times(monkeypatch: pytest.MonkeyPatch)
     assert found["videogen_granted_to_started_seconds_count"]["preview",] == 2
     assert found["videogen_run_seconds_count"]["preview", "preview"] == 1
     assert found["videogen_run_seconds_bucket"]["+Inf", "preview", "preview"] == 1
+
+
+def test_what_is_kept_longer_than_it_should_be_is_told_by_kind() -> None:
+    owner = ann()
+    Notification.objects.create(
+        event_id=1, owner_id=owner.id, name="job.succeeded", subject_id=owner.id, payload={},
+        created_at=timezone.now() - timedelta(days=91),
+    )  # fmt: skip
+    Session.objects.create(session_key="over", expire_date=timezone.now() - timedelta(hours=2))
+
+    found = _samples(kept.read)["videogen_kept_too_long_seconds"]
+
+    assert found["notifications",] == pytest.approx(86_400, abs=60)
+    assert found["sessions",] == pytest.approx(7200, abs=60)
+    assert found["idempotency_keys",] == found["tickets",] == found["exports",] == 0
+    assert len(found) == 7
 
 
 def test_a_time_is_in_every_bucket_above_it() -> None:

@@ -10,7 +10,7 @@ from django.db import connection
 from notifications.relay import Relay
 from tests.factories import ann, succeeded
 from tests.scheduler import test_hot_plans
-from videogen.figures import pools, queue, telling, upkeep
+from videogen.figures import kept, pools, queue, telling, upkeep
 from videogen.figures.drift import Drift
 from videogen.figures.figure import Figure, Spread
 from videogen.figures.moves import Moves
@@ -35,20 +35,32 @@ insert into delivery (id, event_id, owner_id, name, subject_id, channel, target,
     state, reason, due_at, is_daily, attempt, try_count, replay_count, created_at, ended_at)
 select gen_random_uuid(), 1000 + row_number() over (), owner_id, 'job.succeeded', id, 'email', id::text, '', '', '{}',
     'delivered', '', null, false, 1, 1, 0, now(), now() from job where state = 'queued';
+insert into notification (event_id, owner_id, name, subject_id, payload, created_at)
+select 1000 + row_number() over (), owner_id, 'job.succeeded', id, '{}', now() from job;
+insert into idempotency_key (owner_id, key, fingerprint, job_id) select owner_id, id::text, '', id from job
+on conflict do nothing;
+insert into webhook_message (pool, message_id, backend_job_id) select 'preview', id::text, '' from job;
+insert into ticket (owner_id, line_id, why, fingerprint, valid_from, valid_until)
+select owner_id, 1, '', '', now(), now() from job;
+insert into django_session (session_key, session_data, expire_date) select id::text, '', now() from job;
 reset session_replication_role;
 analyze job_transition; analyze attempt; analyze ledger_entry; analyze outbox_event; analyze delivery_route;
-analyze delivery
+analyze delivery; analyze notification; analyze idempotency_key; analyze webhook_message; analyze ticket;
+analyze django_session
 """
 _NEW_MOVES = """
 insert into job_transition (job_id, version, from_state, to_state, attempt, cause, at)
 select job_id, 8, 'dispatched', 'running', 1, 'backend', now() - interval '1 minute'
 from (select job_id from attempt where worker = 'w' order by job_id offset %s limit 20) chosen
 """
-_LARGE = test_hot_plans.LARGE | {"attempt", "ledger_entry", "delivery", "delivery_route"}
+_LARGE = test_hot_plans.LARGE | {
+    *("attempt", "ledger_entry", "delivery", "delivery_route", "notification"),
+    *("idempotency_key", "webhook_message", "ticket", "django_session"),
+}
 # Of one step of one statement.
 _MOST_ROWS = 1_000
 _NEXT = count(0, 20)
-_STATEMENTS = {"queue": 6, "pools": 1, "telling": 2, "upkeep": 7, "moves": 4, "drift": 1}
+_STATEMENTS = {"queue": 6, "pools": 1, "telling": 2, "upkeep": 7, "kept": 1, "moves": 4, "drift": 1}
 
 
 @pytest.fixture
@@ -105,6 +117,7 @@ def test_no_source_of_figures_reads_a_large_table_as_a_whole() -> None:
         "pools": pools.read,
         "telling": telling.read,
         "upkeep": upkeep.read,
+        "kept": kept.read,
         "moves": _moves(),
         "drift": Drift().read,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs import idempotency, images, inbox
-from notifications import centre, deliveries
+from notifications import centre, deliveries, retention
 from notifications.models import Notification
 from scheduler import sweeps
 from tests.factories import ann
@@ -58,6 +59,29 @@ def test_a_session_that_is_over_goes_with_its_device() -> None:
     assert sessions.forget() == 0
     assert Session.objects.get() == live
     assert UserSession.objects.get().session_key == live.session_key
+
+
+def test_a_pile_goes_batch_by_batch_until_none_is_left() -> None:
+    _told(7, days_ago=91)
+    sizes: list[int] = []
+
+    def forget(*, limit: int) -> int:
+        sizes.append(centre.forget(days=90, limit=limit))
+        return sizes[-1]
+
+    gone = retention.drop("notifications", forget, batch=3)
+
+    assert gone == 7
+    assert sizes == [3, 3, 1]
+
+
+def test_a_pass_ends_in_time_and_leaves_the_rest_to_the_next() -> None:
+    _told(7, days_ago=91)
+
+    gone = retention.drop("notifications", partial(centre.forget, days=90), batch=3, longest=0)
+
+    assert gone == 3
+    assert Notification.objects.count() == 4
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 import json
 import os
 import secrets
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from celery import Celery
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SAFE: Final = {
@@ -34,7 +36,14 @@ CASES: Final[list[tuple[dict[str, str | None], str]]] = [
     ({"DATABASE_URL": None}, "DATABASE_URL is not set"),
     ({"DATABASE_URL": "mysql://a@b/c"}, "DATABASE_URL must look like"),
     ({"DATABASE_URL": "postgresql://a:postgres@b/c"}, "DATABASE_URL has a password"),
+    ({"DATABASE_URL": f"{SAFE['DATABASE_URL']}?ssl=true"}, "DATABASE_URL may say sslmode"),
+    # A password that is cut by its own letters: no word of it is said.
+    ({"DATABASE_URL": "postgresql://a:s3cr/t@b/c"}, "DATABASE_URL must look like"),
     ({"REDIS_URL": None}, "REDIS_URL is not set"),
+    ({"REDIS_URL": "redis.example:6379"}, "REDIS_URL must look like"),
+    ({"REDIS_URL": "redis://:s3cr[@redis.example"}, "REDIS_URL must look like"),
+    ({"REDIS_URL": "redis://:n7Zq2w@redis.example:6379/0"}, "REDIS_URL must look like"),
+    ({"REDIS_URL": "redis://:n7/Zq2w@redis.example:6379"}, "REDIS_URL must look like"),
     ({"REDIS_URL": "redis://redis.example"}, "REDIS_URL has no password"),
     ({"REDIS_URL": "redis://:redis@redis.example"}, "REDIS_URL has a password that"),
     ({"ALLOWED_HOSTS": None}, "ALLOWED_HOSTS is not set"),
@@ -42,11 +51,22 @@ CASES: Final[list[tuple[dict[str, str | None], str]]] = [
     ({"PUBLIC_URL": None}, "PUBLIC_URL must be the https address"),
     ({"PUBLIC_URL": "http://videogen.example"}, "PUBLIC_URL must be the https address"),
     ({"TRUSTED_PROXIES": "many"}, "TRUSTED_PROXIES must be a whole number"),
+    ({"TRUSTED_PROXIES": "-1"}, "TRUSTED_PROXIES must be a whole number from 0"),
+    # Days below one would drop what is still under way.
+    ({"DELIVERIES_KEPT_DAYS": "-1"}, "DELIVERIES_KEPT_DAYS must be a whole number from 1 to 36500"),
+    ({"EXPORTS_KEPT_DAYS": "0"}, "EXPORTS_KEPT_DAYS must be a whole number from 1"),
+    ({"NOTIFICATIONS_KEPT_DAYS": "4000000"}, "NOTIFICATIONS_KEPT_DAYS must be a whole number"),
+    ({"MAX_ATTEMPTS": "0"}, "MAX_ATTEMPTS must be a whole number from 1"),
+    ({"LEASE_SECONDS": "nan"}, "LEASE_SECONDS must be a number above 0"),
+    ({"METRICS_PORT": "80000"}, "METRICS_PORT must be a whole number from 1 to 65535"),
     ({"SOCIAL_PROVIDERS": "github", "GITHUB_CLIENT_ID": "x"}, "GITHUB_CLIENT_SECRET is not set"),
     ({"EMAIL_URL": "mail.example"}, "EMAIL_URL must look like"),
+    ({"EMAIL_URL": "smtp://a:s3cr/t@mail.example"}, "EMAIL_URL must look like"),
     ({"STAFF_SECOND_FACTOR": "0"}, "STAFF_SECOND_FACTOR may be 0 on a developer's machine only"),
+    ({"DELETION_GRACE_DAYS": "0"}, ""),
+    ({"DATABASE_URL": f"{SAFE['DATABASE_URL']}?sslmode=verify-full&sslrootcert=/ca.pem"}, ""),
     ({}, ""),
-    ({"REDIS_URL": "redis://127.0.0.1"}, ""),
+    ({"REDIS_URL": "redis://127.0.0.1/"}, ""),
     ({"DEVELOPMENT": "1", "SECRET_KEY": "short", "PUBLIC_URL": None}, ""),
     ({"DEVELOPMENT": "1", "STAFF_SECOND_FACTOR": "0"}, ""),
 ]
@@ -97,6 +117,7 @@ def test_nothing_starts_with_what_is_missing_or_unsafe(said: list[str], number: 
     if wanted:
         assert said[number].startswith(f"ImproperlyConfigured: {wanted}")
         assert SAFE["SECRET_KEY"] not in said[number]
+        assert "s3cr" not in said[number]
     else:
         assert not said[number]
 
@@ -110,3 +131,33 @@ def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: An
     monkeypatch.setenv("SOME_SECRET_FILE", str(held))
 
     assert env.text("SOME_SECRET") == "of the file"
+
+
+def test_the_tls_that_an_address_asks_for_reaches_every_connection_and_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from videogen import env
+    from videogen.postgresql.client import Client
+
+    monkeypatch.setenv(
+        "SOME_URL", "postgresql://a:b@db.example/c?sslmode=verify-full&sslrootcert=%2Fca.pem"
+    )
+
+    asked = env.database_tls("SOME_URL")
+    _, environment = Client.settings_to_cmd_args_env({"NAME": "c", "OPTIONS": asked}, [])
+
+    assert asked == {"sslmode": "verify-full", "sslrootcert": "/ca.pem"}
+    assert environment == {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/ca.pem"}
+
+
+def test_a_broker_over_tls_must_show_a_certificate() -> None:
+    from videogen.celery import _ask_for_a_certificate
+
+    plain, sealed = (
+        Celery("any", broker=f"{scheme}://redis.example/0") for scheme in ("redis", "rediss")
+    )
+    for app in (plain, sealed):
+        _ask_for_a_certificate(app)
+
+    assert not plain.connection_for_write().ssl
+    assert sealed.connection_for_write().ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}

@@ -38,8 +38,8 @@ ACCOUNT_SESSION_REMEMBER = True
 # How many proxies of ours add to X-Forwarded-For (jobs/client_addresses.py).
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 # A deletion that somebody asked for can be taken back for so many days; a copy of their data is kept for so many.
-DELETION_GRACE_DAYS = env.integer("DELETION_GRACE_DAYS", 7)
-EXPORTS_KEPT_DAYS = env.integer("EXPORTS_KEPT_DAYS", 7)
+DELETION_GRACE_DAYS = env.days("DELETION_GRACE_DAYS", 7, least=0)
+EXPORTS_KEPT_DAYS = env.days("EXPORTS_KEPT_DAYS", 7)
 HEADLESS_CLIENTS = ("app",)
 MFA_ADAPTER = "videogen.accounts.adapters.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]

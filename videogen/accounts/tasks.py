@@ -2,13 +2,16 @@
 
 from celery import shared_task
 
+from notifications import retention
 from scheduler import ticks
 from videogen.accounts import deletions, exports, known_keys, sessions, suspensions
 
 WITHDRAW_EVERY = 2.0
 EXPORT_EVERY = 5.0
 DELETE_EVERY = 10.0
-FORGET_EVERY = 300.0
+FORGET_EVERY = 60.0
+# A copy has many parts: so many go in one statement.
+_EXPORTS = 100
 
 
 @shared_task(name="videogen.withdraw_jobs_of_suspended", ignore_result=True)
@@ -36,14 +39,14 @@ def delete_accounts() -> None:
 def forget_exports() -> None:
     """Drop old copies."""
     if ticks.claim("forget_exports", period=FORGET_EVERY):
-        exports.forget()
+        retention.drop("exports", exports.forget, batch=_EXPORTS)
 
 
 @shared_task(name="videogen.forget_sessions", ignore_result=True)
 def forget_sessions() -> None:
     """Drop sessions that are over."""
     if ticks.claim("forget_sessions", period=FORGET_EVERY):
-        sessions.forget()
+        retention.drop("sessions", sessions.forget)
 
 
 @shared_task(name="videogen.forget_access_changes", ignore_result=True)

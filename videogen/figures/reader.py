@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from videogen.figures import pools, queue, telling, upkeep
+from videogen.figures import kept, pools, queue, telling, upkeep
 from videogen.figures.drift import Drift
 from videogen.figures.figure import Figure, Spread
 from videogen.figures.moves import Moves
@@ -50,6 +50,7 @@ class Reader(Collector):
             Source("pools", pools.read, 5.0),
             Source("telling", telling.read, 5.0),
             Source("upkeep", upkeep.read, 5.0),
+            Source("kept", kept.read, 15.0),
             Source("moves", Moves().read, 5.0),
             Source("drift", Drift().read, 10.0),
         ]

@@ -8,6 +8,7 @@ from django_prometheus.db.backends.postgresql import base
 from psycopg import errors
 
 from videogen.postgresql import stalls
+from videogen.postgresql.client import Client
 from videogen.postgresql.stalls import DatabaseStalled, Server
 
 # As psycopg's own: between two looks whether somebody pressed Ctrl-C, seconds.
@@ -53,4 +54,5 @@ class Connection(psycopg.Connection[Any]):
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # the package has no types
     """The engine `videogen.postgresql`."""
 
+    client_class = Client
     Database = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})

@@ -49,7 +49,10 @@ class Command(BaseCommand):
                 self.stdout.write("Every pool has its usual slots already.")
             return
         reason = options["reason"] or ("Back to usual." if options["restore"] else "")
-        if reason and not options["yes"] and not _agrees():
+        if not reason and not options["yes"]:
+            self.stdout.write('Nothing was changed. With --reason "..." it asks, and does it.')
+            return
+        if not options["yes"] and not _agrees():
             self.stdout.write("Nothing was changed.")
             return
         try:

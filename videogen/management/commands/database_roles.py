@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 
 from videogen import database_roles, env
+from videogen.database_roles import Role
 
 
 class Command(BaseCommand):
@@ -30,15 +31,17 @@ class Command(BaseCommand):
             self._check()
             return
         try:
-            database_roles.grant(
-                app=database_roles.Role(name=app, password=_password("APP_DATABASE_PASSWORD")),
-                reader=database_roles.Role(
-                    name=reader, password=_password("READER_DATABASE_PASSWORD")
-                ),
-            )
+            works = Role(name=app, password=_password("APP_DATABASE_PASSWORD"))
+            reads = Role(name=reader, password=_password("READER_DATABASE_PASSWORD"))
+            database_roles.grant(app=works, reader=reads)
         except (ValueError, ProgrammingError) as error:
             raise CommandError(str(error).strip()) from error
         self.stdout.write(f"{app} works, {reader} reads. Give processes a DATABASE_URL of {app}.")
+        if not database_roles.show_sessions(works, reads):
+            self.stdout.write(
+                "Neither sees who holds a lock. Let an administrator of the server run:"
+                f" grant pg_read_all_stats to {app}, {reader}"
+            )
 
     def _check(self) -> None:
         found = database_roles.too_much()

@@ -34,4 +34,6 @@ class Command(BaseCommand):
         else:
             # What was under way when it was made is recovered once the processes run.
             call_command("check_invariants", "--at-rest", stdout=self.stdout)
-        self.stdout.write("Run database_roles before processes start: a backup holds no rights.")
+        self.stdout.write(
+            "A backup holds no rights: where processes have a role of their own, run database_roles before they start."
+        )
