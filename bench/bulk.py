@@ -90,7 +90,7 @@ class Filling:
             act()
             self._connection.execute("insert into filling.step (name) values (%s)", [name])
         if (took := time.monotonic() - began) > _WORTH_TELLING:
-            _tell(f"{name}: {took:.0f} s")
+            _tell(f"{name[:90]}: {took:.0f} s")
 
     def strip(self) -> None:
         """Drop the indexes and foreign keys of the tables, noting how each is made."""
