@@ -34,7 +34,7 @@ _ROUNDS: Final = int(os.environ.get("ROUNDS", "3"))
 _LIVES: Final = 2_000
 # The proxy's processes load much with their first answers.
 _WARM_UP: Final = 5.0
-_PATIENCE: Final = 120.0
+_PATIENCE: Final = 180.0
 _HERE: Final = Path(__file__).resolve().parent / "others"
 # What each program needs; ours runs where this does.
 _PACKAGES: Final = {
@@ -147,6 +147,8 @@ def _proxy(python: Path) -> Iterator[str]:
         [
             *(python.parent / "litellm", "--config", config, "--host", "127.0.0.1"),
             *("--port", str(port), "--num_workers", "2"),
+            # A worker that loads for longer than the usual 5 s would be killed and begin again, for ever.
+            *("--timeout_worker_healthcheck", str(round(_PATIENCE))),
         ],
         env={
             "PATH": os.environ["PATH"],

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from bench.growth import filled
+from bench.history import filled
 from bench.kept import databases
 
 _JOBS: Final = int(os.environ.get("JOBS", "1000000"))

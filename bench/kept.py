@@ -1,9 +1,10 @@
 """Databases that take long to fill: each is filled once, kept in the data folder, and copied for a measurement."""
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -12,15 +13,23 @@ import psycopg
 from psycopg import sql
 
 from bench import idle
+from bench.bulk import SETTINGS
 from videogen.embedded.temporary import TemporaryServers
 
 _ROOT = Path(__file__).resolve().parent.parent
+# What sorting takes while indexes are made, and what is left to others, bytes.
+_SPARE = 8_000_000_000
 
 
 class Databases:
     """Filled databases of one server, and their copies."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, servers: TemporaryServers) -> None:
+        self._servers = servers
+        self._start()
+
+    def _start(self, settings: Sequence[str] = ()) -> None:
+        environment = self._servers.start(settings)
         self._environment = {**environment, "DJANGO_SETTINGS_MODULE": "videogen.settings"}
         self._server = environment["DATABASE_URL"].rpartition("/")[0]
         self._admin = psycopg.connect(environment["DATABASE_URL"], autocommit=True)
@@ -35,23 +44,70 @@ class Databases:
 
     def filled(self, count: int, *, owners: int) -> str:
         """Give the name of the database with this backlog; filled now if it is not there."""
-        command = [sys.executable, "-m", "bench.backlog", str(count), str(owners)]
-        return self.made(f"backlog_{count}_{owners}", command, count=count)
-
-    def made(self, label: str, command: list[str], *, count: int) -> str:
-        """Give the name of a database that a command fills, which runs now if it is not there."""
-        name = f"{label}_{_mark()}"
-        if self._admin.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
-            return name
-        print(f"  filling {count:,} jobs, once ...", flush=True)
-        half = f"{name}_half"
-        self._make("drop database if exists {} with (force)", half)
-        self._make("create database {}", half)
-        subprocess.run(
-            command, cwd=_ROOT, env=self.environment(half), stdout=subprocess.DEVNULL, check=True
-        )
-        self._make("alter database {} rename to {}", half, name)
+        label, module = f"backlog_{count}_{owners}", "bench.backlog"
+        name, half = self._names(label, module)
+        if not self._has(name):
+            self._clear(label)
+            self._fill(half, [module, str(count), str(owners)], count=count)
+            self._make("alter database {} rename to {}", half, name)
         return name
+
+    def loaded(self, label: str, module: str, *, count: int, size: int) -> str:
+        """Give the name of a database that a module loads, while the server is set for that; now if it is not there.
+
+        What was cut off goes on. The server is started anew before and after. `size` is in bytes.
+        """
+        name, half = self._names(label, module)
+        if not self._has(name):
+            self._clear(label, but=half)
+            self._make_sure_of_room(size, half)
+            self._restart(SETTINGS)
+            self._fill(half, [module, str(count)], count=count)
+            self._make("alter database {} rename to {}", half, name)
+            self._restart()
+        return name
+
+    def _names(self, label: str, module: str) -> tuple[str, str]:
+        name = f"{label}_{_mark(module)}"
+        return name, f"{name}_half"
+
+    def _has(self, name: str) -> bool:
+        found = self._admin.execute("select 1 from pg_database where datname = %s", [name])
+        return bool(found.fetchone())
+
+    def _clear(self, label: str, *, but: str = "") -> None:
+        """Drop what was filled for other tables, or only half, except for one."""
+        for (name,) in self._admin.execute(
+            "select datname from pg_database where datname ~ %s and datname <> %s",
+            [f"^{label}_[0-9a-f]{{8}}(_half)?$", but],
+        ).fetchall():
+            self._make("drop database {} with (force)", name)
+
+    def _fill(self, name: str, command: list[str], *, count: int) -> None:
+        print(f"  filling {count:,} jobs, once ...", flush=True)
+        if not self._has(name):
+            self._make("create database {}", name)
+        subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=_ROOT,
+            env=self.environment(name),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+    def _make_sure_of_room(self, size: int, half: str) -> None:
+        there = "select coalesce(sum(pg_database_size(oid)), 0)::bigint from pg_database where datname = %s"
+        ((already,),) = self._admin.execute(there, [half]).fetchall()
+        free = shutil.disk_usage(self._servers.folder).free
+        if free < (needed := size - already + _SPARE):
+            raise SystemExit(
+                f"That takes {needed / 1e9:.0f} GB of disk, and {free / 1e9:.0f} GB are free."
+            )
+
+    def _restart(self, settings: Sequence[str] = ()) -> None:
+        self._admin.close()
+        self._servers.stop()
+        self._start(settings)
 
     def copy(self, source: str, name: str) -> str:
         """Give a fresh copy of a database, and let the server write it before anything is measured."""
@@ -77,7 +133,7 @@ def databases() -> Iterator[Databases]:
     """Start the server of the filled databases, and stop it afterwards."""
     servers = TemporaryServers(kept=idle.data_dir() / "bench")
     try:
-        found = Databases(servers.start())
+        found = Databases(servers)
         try:
             yield found
         finally:
@@ -86,10 +142,9 @@ def databases() -> Iterator[Databases]:
         servers.stop()
 
 
-def _mark() -> str:
-    """Give what a filled database depends on, in short."""
-    digest = sha256((_ROOT / "bench" / "backlog.py").read_bytes())
-    digest.update((_ROOT / "bench" / "growth.py").read_bytes())
+def _mark(module: str) -> str:
+    """Give what a database that a module fills depends on, in short."""
+    digest = sha256((_ROOT / module.replace(".", "/")).with_suffix(".py").read_bytes())
     for path in sorted(_ROOT.glob("*/migrations/*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]

@@ -3,15 +3,18 @@
 import contextlib
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from videogen.embedded import places, postgres, valkey
 
 _PATIENCE = 20.0
+# What is kept is written down before the end, and read again where there was none.
+_PATIENCE_WHEN_KEPT = 300.0
 # Races bring fifty clients at once, and some leave late.
 _MANY_CLIENTS = ("-c", "max_connections=250")
 
@@ -21,6 +24,7 @@ class TemporaryServers:
 
     def __init__(self, kept: Path | None = None) -> None:
         self._is_kept = kept is not None
+        self._patience = _PATIENCE_WHEN_KEPT if self._is_kept else 5.0
         # In /tmp itself, so that the database's user may enter it when this runs as root.
         self.folder = kept or Path(tempfile.mkdtemp(prefix="videogen-temporary-", dir="/tmp"))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -28,14 +32,14 @@ class TemporaryServers:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._broker: valkey.Valkey | None = None
 
-    def start(self) -> dict[str, str]:
-        """Start both and give the environment that settings need."""
+    def start(self, settings: Sequence[str] = ()) -> dict[str, str]:
+        """Start both, PostgreSQL with these settings (`name=value`), and give the environment that ours need."""
         places.prepare(self.folder)
         database = postgres.prepare(self.folder)
         broker = self._broker = valkey.prepare(self.folder)
-        self._run(
-            [*database.command, *_MANY_CLIENTS], database.is_ready, **postgres.as_server_user()
-        )
+        given = [part for setting in settings for part in ("-c", setting)]
+        command = [*database.command, *_MANY_CLIENTS, *given]
+        self._run(command, database.is_ready, **postgres.as_server_user())
         database.create_database()
         self._run(broker.command, broker.is_ready)
         return {
@@ -63,12 +67,14 @@ class TemporaryServers:
     def stop(self) -> None:
         """Stop both, and remove the folder unless it is kept."""
         for process in reversed(self._processes):
-            process.terminate()
+            # PostgreSQL sends its clients away; neither waits for any.
+            process.send_signal(signal.SIGINT)
         for process in self._processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(5)
+                process.wait(self._patience)
             process.kill()
             process.wait()
+        self._processes.clear()
         if not self._is_kept:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -82,7 +88,7 @@ class TemporaryServers:
             **options,  # type: ignore[call-overload]  # user, group: what Popen takes
         )
         self._processes.append(process)
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + max(_PATIENCE, self._patience)
         while not is_ready():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{Path(command[0]).name} did not start.")
