@@ -127,7 +127,7 @@ def read_json(raw: bytes) -> Any:
     if len(raw) > LARGEST_JSON:
         raise RequestDataTooBig
     try:
-        found = json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=lambda _: math.nan)
+        found = _JSON.decode(raw.decode())
     except (ValueError, RecursionError) as error:
         raise ParseError from error
     _check(found)
@@ -232,3 +232,6 @@ def _is_open(known: object, key: str | None) -> bool:
 
 def _cut(name: str) -> str:
     return name[:_LONGEST_NAME]
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=lambda _: math.nan)

@@ -66,8 +66,7 @@ class VideoRequest:
 
     def fingerprint(self) -> bytes:
         """Digest the parsed fields, so that an equal request is known whatever its encoding."""
-        fields = json.dumps(self.fields(), sort_keys=True, default=_digestible)
-        return hashlib.sha256(fields.encode()).digest()
+        return hashlib.sha256(_DIGESTIBLE.encode(self.fields()).encode()).digest()
 
 
 def read(
@@ -281,6 +280,9 @@ def _remix_made(source: UUID | None, offer: catalog.Offer) -> None:
 
 def _digestible(value: Image | UUID) -> str:
     return value.digest.hex() if isinstance(value, Image) else value.hex
+
+
+_DIGESTIBLE: Final = json.JSONEncoder(sort_keys=True, default=_digestible)
 
 
 def _within(field: str, value: object) -> int | None:

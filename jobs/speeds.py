@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from jobs import costs
@@ -26,6 +26,9 @@ class _Known:
     # By (pool, wish), and the error of what a pool declares of a model, by (pool, model).
     learned: dict[tuple[str, Wish], RunTimes]
     errors: dict[tuple[str, str], float]
+    # What was asked already.
+    estimates: dict[Wish, float] = field(default_factory=dict)
+    runs: dict[Wish, tuple[float, float] | None] = field(default_factory=dict)
 
 
 _cache: tuple[float, _Known] = (float("-inf"), _Known((), {}, {}))
@@ -33,32 +36,18 @@ _cache: tuple[float, _Known] = (float("-inf"), _Known((), {}, {}))
 
 def estimate(model: str, seconds: int, size: str) -> float:
     """Estimate the GPU-seconds of a video over the pools that make it; 0 where none does."""
-    known = _known()
-    found = [
-        (_cost(known, pool, (model, seconds, size)), pool.slots)
-        for pool in _makers(known, model, seconds, size)
-    ]
-    if not any(slots for _, slots in found):
-        # Pools without a slot come back at their speed.
-        found = [(cost, 1) for cost, _ in found]
-    return costs.over_pools(found)
+    known, wish = _known(), (model, seconds, size)
+    if wish not in known.estimates:
+        known.estimates[wish] = _estimate(known, wish)
+    return known.estimates[wish]
 
 
 def usual_run(model: str, seconds: int, size: str) -> tuple[float, float] | None:
     """Give how long a video usually runs, from its low to its high, seconds; None where no pool makes it."""
-    known = _known()
-    ranges = []
-    for pool in _makers(known, model, seconds, size):
-        wish = (model, seconds, size)
-        times = known.learned.get((pool.name, wish))
-        if times is not None:
-            ranges.append((times.p10, times.p90))
-        else:
-            cost = _cost(known, pool, wish)
-            ranges.append((_DECLARED_RUN[0] * cost, _DECLARED_RUN[1] * cost))
-    if not ranges:
-        return None
-    return min(low for low, _ in ranges), max(high for _, high in ranges)
+    known, wish = _known(), (model, seconds, size)
+    if wish not in known.runs:
+        known.runs[wish] = _usual_run(known, wish)
+    return known.runs[wish]
 
 
 def forget() -> None:
@@ -73,6 +62,28 @@ def declared(pool: Pool, wish: Wish) -> float:
     return float(pool.declared_speed * wish[1] * int(width) * int(height) / _SIZE_FACTOR)
 
 
+def _estimate(known: _Known, wish: Wish) -> float:
+    found = [(_cost(known, pool, wish), pool.slots) for pool in _makers(known, wish)]
+    if not any(slots for _, slots in found):
+        # Pools without a slot come back at their speed.
+        found = [(cost, 1) for cost, _ in found]
+    return costs.over_pools(found)
+
+
+def _usual_run(known: _Known, wish: Wish) -> tuple[float, float] | None:
+    ranges = []
+    for pool in _makers(known, wish):
+        times = known.learned.get((pool.name, wish))
+        if times is not None:
+            ranges.append((times.p10, times.p90))
+        else:
+            cost = _cost(known, pool, wish)
+            ranges.append((_DECLARED_RUN[0] * cost, _DECLARED_RUN[1] * cost))
+    if not ranges:
+        return None
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
 def _cost(known: _Known, pool: Pool, wish: Wish) -> float:
     return costs.cost(
         known.learned.get((pool.name, wish)),
@@ -81,7 +92,8 @@ def _cost(known: _Known, pool: Pool, wish: Wish) -> float:
     )
 
 
-def _makers(known: _Known, model: str, seconds: int, size: str) -> list[Pool]:
+def _makers(known: _Known, wish: Wish) -> list[Pool]:
+    model, seconds, size = wish
     makers = [
         pool
         for pool in known.pools

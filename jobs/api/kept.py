@@ -1,8 +1,8 @@
 """Jobs as JSON, kept by their versions: one that did not change is not written again.
 
 A job's version grows with every change that is shown, but for the percent of an attempt that runs, which its lease
-knows; both together are its stamp (`rows`), which names one text. What is said of one that waits is kept as long as
-what is known of its line: it is told anew once a second.
+knows; both together are its stamp (`rows`), which names one text. What is said of one that waits moves with its line:
+it is kept until what is known of the line is two seconds old.
 Whose job it is, and whether it is still there, is asked of the database before this is looked at.
 """
 
@@ -17,6 +17,8 @@ from jobs.api.base import tag_of
 # Bytes of JSON that a process keeps, and seconds: what was erased is not remembered for long.
 _MOST: Final = 16 * 2**20
 _LONGEST: Final = 600.0
+# Seconds: how old what is known of a line may be where it is told (docs/api.md).
+_TOLD_FOR: Final = 2.0
 
 
 class Text(NamedTuple):
@@ -30,8 +32,8 @@ class Text(NamedTuple):
 _lock: Final = threading.Lock()
 _texts: Final[OrderedDict[str, Text]] = OrderedDict()
 _size = 0
-# When the lines were read, and what was said of waiting jobs since.
-_moment: tuple[float, dict[str, Text]] = (float("-inf"), {})
+# What was said of waiting jobs, by when their lines were read.
+_told: Final[dict[float, dict[str, Text]]] = {}
 
 
 def find(stamp: str) -> Text | None:
@@ -70,21 +72,34 @@ def keep(stamp: str, json: bytes) -> Text:
     return text
 
 
-def of_moment(read_at: float) -> dict[str, Text]:
-    """Give what was said of waiting jobs since the lines were read, to look in and to add to; the rest is forgotten."""
-    global _moment  # noqa: PLW0603 - one value per process, replaced whole
-    if _moment[0] != read_at:
-        _moment = (read_at, {})
-    return _moment[1]
+def told(stamp: str) -> Text | None:
+    """Give what was said of a job that waits, if what was known of its line then is no older than it may be."""
+    oldest = time.monotonic() - _TOLD_FOR
+    with _lock:
+        for read_at, texts in reversed(_told.items()):
+            if read_at > oldest and (text := texts.get(stamp)) is not None:
+                return text
+    return None
+
+
+def tell(stamp: str, text: Text, *, read_at: float) -> None:
+    """Keep what is said of a job that waits; its line was read at that moment, on the monotonic clock."""
+    with _lock:
+        if read_at not in _told:
+            oldest = time.monotonic() - _TOLD_FOR
+            for one in [one for one in _told if one <= oldest]:
+                del _told[one]
+            _told[read_at] = {}
+        _told[read_at][stamp] = text
 
 
 def forget() -> None:
     """Write every job anew at its next reading."""
-    global _size, _moment  # noqa: PLW0603 - as above
+    global _size  # noqa: PLW0603 - as above
     with _lock:
         _texts.clear()
+        _told.clear()
         _size = 0
-    _moment = (float("-inf"), {})
 
 
 def _drop(stamp: str) -> None:

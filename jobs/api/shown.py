@@ -27,13 +27,14 @@ def each(found: Iterable[dict[str, Any]], *, owner_id: UUID) -> list[dict[str, A
 
 
 def text(found: rows.Found, *, owner_id: UUID) -> Text:
-    """Give one job of an owner as JSON, with its tag; of one that waits, as it was told within the last second."""
+    """Give one job of an owner as JSON, with its tag; of one that waits, as it was told two seconds ago at most."""
     if not rows.waits(found.stamp):
         return kept.find(found.stamp) or text_of(found.row(), owner_id=owner_id)
-    said = kept.of_moment(outlooks.read_at())
-    known = said.get(found.stamp)
+    known = kept.told(found.stamp)
     if known is None:
-        known = said[found.stamp] = text_of(found.row(), owner_id=owner_id)
+        read_at = outlooks.read_at()
+        known = text_of(found.row(), owner_id=owner_id)
+        kept.tell(found.stamp, known, read_at=read_at)
     return known
 
 

@@ -183,13 +183,12 @@ def check_flood(request: Request) -> None:
 
 def accepted_answer(request: Request, accepted: submission.Accepted) -> HttpResponse:
     """Answer a submission: 202, where the job is, what room is left."""
-    owner_id = owner_of(request)
     row = accepted.row
+    headers = {"Location": f"/api/v1/jobs/{accepted.job_id}"}
     if row is None:
+        owner_id = owner_of(request)
         # Also of a job that was deleted since: a repeated key is answered as it was.
         row = rows.one(accepted.job_id, owner_id=owner_id, also_hidden=True)
-    headers = {"Location": f"/api/v1/jobs/{accepted.job_id}"}
-    if accepted.is_replay:
         headers["Idempotent-Replayed"] = "true"
         left = rate_limits.room(owner_id)
     else:

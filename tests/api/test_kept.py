@@ -78,22 +78,36 @@ def test_what_waits_is_not_kept() -> None:
 
 
 @pytest.mark.django_db
-def test_what_waits_is_told_anew_when_its_line_is_read_anew_or_it_changed(
-    django_assert_num_queries: Any,
+def test_what_waits_is_told_anew_when_its_line_is_known_for_two_seconds_or_it_changed(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
     owner = ann()
     job_id = queued(owner)
     first = get(owner, f"jobs/{job_id}")
-    outlooks.read_at()
+    outlooks.forget()
     with django_assert_num_queries(1):
         again = get(owner, f"jobs/{job_id}")
     assert again.content == first.content
 
     Job.objects.filter(id=job_id).update(due_at=timezone.now() + timedelta(minutes=5))
-    outlooks.forget()
-    assert get(owner, f"jobs/{job_id}").json()["waiting"]["reason"] == "retrying"
+    later = time.monotonic() + kept._TOLD_FOR
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "monotonic", lambda: later)
+        assert get(owner, f"jobs/{job_id}").json()["waiting"]["reason"] == "retrying"
     Job.objects.filter(id=job_id).update(due_at=None, version=F("version") + 1)
     assert get(owner, f"jobs/{job_id}").json()["waiting"]["reason"] != "retrying"
+
+
+def test_what_was_said_of_lines_that_are_old_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = kept.of(b"{}")
+    kept.tell("a:1:-1q", text, read_at=time.monotonic())
+    later = time.monotonic() + kept._TOLD_FOR
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+
+    kept.tell("b:1:-1q", text, read_at=later)
+
+    assert kept.told("a:1:-1q") is None
+    assert list(kept._told) == [later]
 
 
 @pytest.mark.django_db

@@ -4,7 +4,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 
 from notifications import prepared
 
@@ -43,6 +43,27 @@ def test_it_is_part_of_the_transaction_that_is_open() -> None:
         found = prepared.run("select pg_current_xact_id()::text, %s::int", [1])
         assert found == prepared.run("select pg_current_xact_id()::text, %s::int", [1])
     assert prepared.run("select pg_current_xact_id()::text, %s::int", [1]) != found
+
+
+def test_rows_that_were_looked_at_stay_what_they_were() -> None:
+    first, second = (prepared.look("select %s::int", [value]) for value in (1, 2))
+
+    assert prepared.run("select %s::int", [3]) == [(3,)]
+    assert [first.fetchall(), second.fetchall()] == [[(1,)], [(2,)]]
+
+
+def test_a_statement_goes_on_after_it_failed() -> None:
+    with pytest.raises(DataError):
+        prepared.run("select 1 / %s::int", [0])
+
+    assert prepared.run("select 1 / %s::int", [1]) == [(1,)]
+
+
+def test_a_statement_runs_on_the_connection_of_the_moment() -> None:
+    ((before,),) = prepared.run("select pg_backend_pid()", [])
+    connection.close()
+
+    assert prepared.run("select pg_backend_pid()", []) != [(before,)]
 
 
 def _target() -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _explain(statement: str, values: Any) -> dict[str, Any]:
     given = [values[name] for name in names] if isinstance(values, Mapping) else list(values)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("set local plan_cache_mode = force_generic_plan")
-        cursor.execute(f"prepare looked_at as {text}")
+        cursor.execute(f"prepare looked_at as {text.decode()}")
         places = ", ".join(["%s"] * len(given))
         cursor.execute(f"explain (analyze, format json) execute looked_at ({places})", given)
         ((plan,),) = cursor.fetchall()
