@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from jobs import events
-from notifications import outbox
+from notifications import outbox, wakeup
 from notifications.event import Event
 
 # A call that submits twenty jobs takes a second; one that is open for longer than this, seconds, has died.
@@ -61,6 +61,7 @@ def close(batch_id: UUID) -> None:
         cursor.execute(_LOCK, [batch_id])
         cursor.execute(_CLOSE, [batch_id])
         cursor.execute(_END, [batch_id])
+        wakeup.wake_on_commit(wakeup.RELAY)
 
 
 def close_dead(*, limit: int) -> int:

@@ -9,7 +9,7 @@ from jobs import events, idempotency, locks, moderation, requests
 from jobs.errors import EditRefused, JobMissing
 from jobs.ids import JobId
 from jobs.states import JobState
-from notifications import outbox
+from notifications import outbox, wakeup
 
 # Under the job's lock: whoever grants it comes before, and then it waits no more, or after, and reads the new words.
 _EDIT: Final = f"""
@@ -43,3 +43,4 @@ def edit(job_id: JobId, *, owner_id: UUID, prompt: object, seed: object) -> None
         idempotency.let_go(requests.of_job(job), owner_id=owner_id, job_id=job_id)
         with connection.cursor() as cursor:
             cursor.execute(_EDIT, {"job": job_id, "prompt": words, "seed": number})
+        wakeup.wake_on_commit(wakeup.RELAY)

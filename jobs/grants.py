@@ -12,7 +12,7 @@ from django.conf import settings
 
 from jobs import events, lanes, progress
 from jobs.states import JobState
-from notifications import outbox, prepared
+from notifications import outbox, prepared, wakeup
 
 # The statement sees the backlog and the leases as they were before it: what it takes is left out, what it
 # grants is counted. What the new row of progress contains of slot_use goes with it.
@@ -83,4 +83,6 @@ def write(**columns: Any) -> list[tuple[UUID, int, str, int, str]]:
     Raises IntegrityError if another dispatcher wrote since `progress` was read, or gave one of the slots.
     """
     found: list[Any] = prepared.run(GRANT, {"lease": settings.LEASE_SECONDS, **columns})
+    if found:
+        wakeup.wake_on_commit(wakeup.RELAY)
     return found

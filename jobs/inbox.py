@@ -15,7 +15,7 @@ from jobs.backends.backend import Forged, is_asynchronous
 from jobs.ids import JobId
 from jobs.metrics import WEBHOOKS
 from jobs.models import Pool
-from notifications import sealing
+from notifications import sealing, wakeup
 from notifications.sealing import CannotOpen
 
 logger = logging.getLogger(__name__)
@@ -135,6 +135,8 @@ def _store(
             },
         )
         is_new, is_matched = cursor.fetchone()
+    if is_new and is_matched:
+        wakeup.wake_on_commit(wakeup.POLLER)
     outcome = ("matched" if is_matched else "parked") if is_new else "repeated"
     WEBHOOKS.labels(pool=pool, outcome=outcome).inc()
 

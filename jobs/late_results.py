@@ -12,7 +12,7 @@ from jobs.backends.backend import Video
 from jobs.ids import JobId
 from jobs.models import LateResult
 from jobs.states import TERMINAL, JobState
-from notifications import outbox
+from notifications import outbox, wakeup
 
 # A video that nobody waits for: recorded once per attempt, and shown without a notice.
 _KEEP: Final = f"""
@@ -51,7 +51,10 @@ def keep(job_id: JobId, *, attempt: int, video: Video) -> bool:
                 "thumbnail_url": video.thumbnail_url,
             },
         )
-        return cursor.fetchone() is not None
+        is_new = cursor.fetchone() is not None
+        if is_new:
+            wakeup.wake_on_commit(wakeup.RELAY)
+    return is_new
 
 
 def of(row: Mapping[str, Any]) -> Video | None:

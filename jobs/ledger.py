@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from notifications import outbox
+from notifications import outbox, wakeup
 
 # Somebody gave credits with a reason, not the plan by the month.
 GIVEN: Final = "credits.given"
@@ -110,7 +110,10 @@ def grant(owner_id: UUID, *, amount: int, reason: str, reference: str) -> bool:
             _GRANT,
             {"owner": owner_id, "amount": amount, "reason": reason, "reference": reference},
         )
-        return bool(cursor.rowcount == 1)
+        is_given = bool(cursor.rowcount == 1)
+    if is_given:
+        wakeup.wake_on_commit(wakeup.RELAY)
+    return is_given
 
 
 def grant_months(owner_ids: Sequence[UUID] | None = None, *, limit: int) -> int:

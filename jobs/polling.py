@@ -31,6 +31,7 @@ from jobs.questions import (
     pages_of,
     plan,
 )
+from notifications import prepared
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,16 @@ _FRESH: Final = 3.0
 _UNLISTED_FOR: Final = 60.0
 _OPEN: Final = "The server gave no answers lately; it is asked again in a moment."
 
+# Orders are looked through so often without being told of one, seconds.
+_REST: Final = 1.0
+
+# One entry of `lease_to_poll` for each pool.
+_FIRST_DUE: Final = """
+select extract(epoch from min(first.poll_at) - now())::float8 from pool cross join lateral (
+    select poll_at from lease where lease.pool_id = pool.name and poll_at is not null
+    order by poll_at limit 1
+) first
+"""
 # What each server may be asked now. A breaker that is half open lets one through.
 _BUDGETS: Final = f"""
 with room as (
@@ -110,6 +121,8 @@ class Poller:
         # asked about alone.
         self._next_round: dict[str, float] = {}
         self._unlisted: dict[JobId, float] = {}
+        # Seconds for which nothing is due that is known of.
+        self.rest = 0.0
 
     def close(self) -> None:
         """Wait for what is under way and end the threads."""
@@ -117,6 +130,10 @@ class Poller:
 
     def claim(self) -> int:
         """Send the questions that are due, within every budget; give how many there were."""
+        [(wait,)] = prepared.run(_FIRST_DUE, [])
+        self.rest = _REST if wait is None else min(_REST, wait)
+        if wait is None or wait > 0:
+            return 0
         sent = 0
         batches: list[Batch] = []
         busy = Counter(batch.pool for batch in self._under_way.values())

@@ -18,7 +18,7 @@ from jobs.backends import registry
 from jobs.backends.capabilities import Offer
 from jobs.errors import InvalidField
 from jobs.models import Lease, Pool, PoolChange, PoolState
-from notifications import sealing
+from notifications import sealing, wakeup
 
 # Fields whose changes are logged with their values; of secrets only that they changed.
 _LOGGED: Final = (
@@ -317,3 +317,4 @@ def _log(
     changed |= {secret: ["secret", "another secret"] for secret in secrets}
     if changed:
         PoolChange.objects.create(pool=pool.name, actor=actor, reason=reason, changed=changed)
+        wakeup.wake_on_commit(wakeup.DISPATCHER)

@@ -22,7 +22,7 @@ from jobs.errors import AttemptSuperseded, JobMissing, TransitionRefused
 from jobs.failures import FailureKind
 from jobs.models import Cause, LearnedBy, Truth
 from jobs.recoveries import Repair
-from notifications import prepared
+from notifications import prepared, wakeup
 
 logger = logging.getLogger(__name__)
 
@@ -144,6 +144,7 @@ def adopt(order: Order, submitted: Submitted) -> bool:
         # One statement, and a transaction of its own unless there is one.
         with transaction.atomic() if connection.in_atomic_block else nullcontext():
             is_held = prepared.look(_NOTE_SUBMITTED, values).rowcount == 1
+            wakeup.wake_on_commit(wakeup.POLLER)
     except IntegrityError:
         # Another live attempt has this id, which was only found, not given: whoever had it first keeps it.
         logger.warning("id_taken_twice", extra={"job": str(order.job_id)})

@@ -8,7 +8,7 @@ from django.db import connection
 from jobs import events, transitions
 from jobs.errors import TransitionRefused
 from jobs.ids import JobId
-from notifications import outbox
+from notifications import outbox, wakeup
 
 _HIDE: Final = f"""
 with hidden as (
@@ -42,4 +42,7 @@ def remove(job_id: JobId, *, owner_id: UUID) -> None:
 def _hide(job_id: JobId, *, owner_id: UUID) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_HIDE, [job_id, owner_id])
-        return cursor.fetchone() is not None
+        is_hidden = cursor.fetchone() is not None
+    if is_hidden:
+        wakeup.wake_on_commit(wakeup.RELAY)
+    return is_hidden

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg.errors
 from django.db import OperationalError, transaction
 
-from jobs import entrance, idempotency, journal, ledger, moderation, refusals, requests, wakeup
+from jobs import entrance, idempotency, journal, ledger, moderation, refusals, requests
 from jobs.entrance import Origin
 from jobs.errors import Busy, JobMissing, RetryRefused, StillInProgress
 from jobs.idempotency import Claim
@@ -17,7 +17,7 @@ from jobs.metrics import SUBMISSIONS
 from jobs.models import Job
 from jobs.requests import VideoRequest
 from jobs.states import TERMINAL, JobState
-from notifications import traces
+from notifications import traces, wakeup
 
 _NO_CLAIM: Final = Claim()
 _OF_ITSELF: Final = Origin()
@@ -120,7 +120,7 @@ def _take(
     found = entrance.enter(request, owner_id=owner_id, job_id=job_id, claim=claim, origin=origin)
     if found.is_entered:
         SUBMISSIONS.labels(tier=found.tier, outcome="accepted").inc()
-        transaction.on_commit(wakeup.wake)
+        wakeup.wake_on_commit(wakeup.DISPATCHER, wakeup.RELAY)
         traces.begun.set(job_id)
         transaction.on_commit(
             lambda: journal.moved(job_id, attempt=0, to="queued", cause="submission")

@@ -27,7 +27,6 @@ from jobs import (
     recoveries,
     retry_budget,
     retry_policy,
-    wakeup,
 )
 from jobs.backends.backend import Video
 from jobs.errors import AttemptSuperseded, CancelFeeChanged, JobMissing, TransitionRefused
@@ -37,7 +36,7 @@ from jobs.models import Job, LearnedBy
 from jobs.move import Move
 from jobs.recoveries import Repair
 from jobs.states import HOLDING, MOVES, TERMINAL, JobState
-from notifications import outbox, prepared
+from notifications import outbox, prepared, wakeup
 
 # What a job's error says when its owner cancelled it; whoever else ends it gives a reason.
 BY_OWNER: Final = "You cancelled it."
@@ -248,6 +247,7 @@ def _request_cancel(job: Job, *, agreed_fee: int | None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(moves.REQUEST_CANCEL, [fee, job.id])
         (version,) = cursor.fetchone()
+    wakeup.wake_on_commit(wakeup.POLLER)
     payload = {"state": job.state, "version": version}
     outbox.record(
         events.CANCEL_REQUESTED, subject_id=job.id, owner_id=job.owner_id, payload=payload
@@ -298,8 +298,9 @@ def _apply(*moved: Move) -> None:
     written = prepared.run(moves.APPLY, {"jobs": ids, "moves": json.dumps(rows)})
     if len(written) != len(moved):
         raise AssertionError(f"One of the jobs {ids} changed under its own lock.")
+    wakeup.wake_on_commit(wakeup.RELAY)
     if any(move.releases for move in moved):
-        transaction.on_commit(wakeup.wake)
+        wakeup.wake_on_commit(wakeup.DISPATCHER)
     for move in moved:
         transaction.on_commit(
             partial(

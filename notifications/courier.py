@@ -30,6 +30,8 @@ _MEND_EVERY: Final = 30.0
 # What one owner's targets may have under way in a channel of strangers, in all couriers together: whoever has twenty
 # hanging addresses holds a sixth of one courier.
 _PER_OWNER: Final = 4
+# Routes are looked at so often without being told of, seconds.
+_REST: Final = 1.0
 # How long the loop waits for an answer before it looks for more, seconds; longer while nothing happens.
 _SHORTEST_WAIT: Final = 0.01
 _BROKEN: Final = "It could not be sent because of a fault of ours."
@@ -52,6 +54,8 @@ class Courier:
         self._under_way: dict[Future[Outcome], _UnderWay] = {}
         self._mended_at = 0.0
         self._pause = _SHORTEST_WAIT
+        # Seconds for which nothing is due that is known of.
+        self.rest = 0.0
 
     def close(self) -> None:
         """Wait for what is under way, write it down and end the threads."""
@@ -66,10 +70,10 @@ class Courier:
             self._mended_at = time.monotonic()
             if mended := routes.mend():
                 logger.warning("routes_mended", extra={"count": mended})
-        due = routes.due_channels()
-        begun = sum(
-            self._begin(channel) for channel in registry.channels().values() if channel.name in due
-        )
+        channels = registry.channels()
+        turns = routes.next_turns(channels)
+        begun = sum(self._begin(channels[name]) for name in channels if turns.get(name, _REST) <= 0)
+        self.rest = min([_REST, *turns.values()])
         # A target that hangs must not keep the loop from looking for what others have to do.
         self._pause = _SHORTEST_WAIT if begun else min(timeout, 2 * self._pause)
         written = self._write_down(timeout=self._pause)

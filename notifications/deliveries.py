@@ -15,7 +15,7 @@ import uuid_utils.compat
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from notifications import crash_points, prepared, routes
+from notifications import crash_points, prepared, routes, wakeup
 from notifications.announcements import ACCOUNT_MAIL
 from notifications.channel import Channel, Parcel, Planned
 from notifications.event import Event
@@ -126,6 +126,7 @@ def plan(
             "delays": [one.delay for *_, one in told],
         }
         prepared.run(_PLAN, values)
+        wakeup.wake_on_commit(wakeup.COURIER)
     if untold := [one for one in made if not isinstance(one[3], Planned)]:
         prepared.run(_WITHHELD, {**_columns(untold), "reasons": [one[3] for one in untold]})
 
@@ -229,6 +230,7 @@ def replay(delivery_id: UUID) -> None:
         cursor.execute(_REPLAY_ROUTE, [delivery_id])
         cursor.execute(_REPLAY, [delivery_id])
         cursor.execute(_REPLAY_TURN, [delivery_id])
+        wakeup.wake_on_commit(wakeup.COURIER)
 
 
 def abandon(channel: str, target: str, *, reason: str) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
-from notifications import crash_points
+from notifications import crash_points, wakeup
 from notifications.announcements import SUMMARY
 
 # What was held just before its time is written within so many seconds of it, and so in the same summary.
@@ -94,6 +94,8 @@ def release(*, limit: int) -> int:
             return 0
         cursor.execute(_RELEASE, values)
         (count,) = cursor.fetchone()
+        if count:
+            wakeup.wake_on_commit(wakeup.COURIER)
         crash_points.reach("holds.released_uncommitted")
     crash_points.reach("holds.released")
     return int(count)

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from notifications import wakeup
 from notifications.models import OutboxEvent
 
-# For statements that write a fact and its event in one round trip: name, subject, owner, payload.
+# For statements that write a fact and its event in one round trip: name, subject, owner, payload. Whoever runs one
+# wakes the relay on commit.
 INSERT: Final = "insert into outbox_event (name, subject_id, owner_id, payload)"
 
 
@@ -15,3 +17,4 @@ def record(name: str, *, subject_id: UUID, owner_id: UUID, payload: Mapping[str,
     OutboxEvent.objects.create(
         name=name, subject_id=subject_id, owner_id=owner_id, payload=dict(payload)
     )
+    wakeup.wake_on_commit(wakeup.RELAY)

@@ -25,6 +25,8 @@ from notifications.subscriptions import Listener
 logger = logging.getLogger(__name__)
 
 BATCH: Final = 200
+# Events are looked for so often without being told of, seconds.
+_REST: Final = 1.0
 # Shards of a relay that died are looked for so often, seconds.
 _LOOK_EVERY: Final = 1.0
 # A subscriber that fails for the database's sake, by a lock or a timeout, gets so many tries before it is parked.
@@ -63,6 +65,13 @@ class Relay:
         self._failures: Counter[tuple[int, str]] = Counter()
         # Whether the last step found events: then the next one claims without asking first.
         self._was_busy = False
+
+    @property
+    def rest(self) -> float:
+        """Give the seconds for which nothing is due that nobody wakes it for."""
+        if len(self._shards) == SHARD_COUNT:
+            return _REST
+        return self._looked_at + _LOOK_EVERY - time.monotonic()
 
     def acquire_shards(self) -> int:
         """Take every shard that no other relay holds; give how many this one has.
@@ -113,7 +122,7 @@ class Relay:
         return len(events)
 
     def _has_news(self) -> bool:
-        """Ask whether there is anything to claim: one statement instead of a transaction, twenty times a second."""
+        """Ask whether there is anything to claim: one statement instead of a transaction."""
         ((is_there,),) = prepared.run(_NEWS, [sorted(self._shards)])
         return bool(is_there)
 

@@ -1,7 +1,7 @@
 """Routes: whose turn it is, and how each target does. See Note [Routes] in notifications/deliveries.py."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -11,7 +11,15 @@ from django.db import connection
 from notifications import delivery_policy, prepared
 from notifications.channel import Channel
 
-_DUE: Final = "select distinct channel from delivery_route where next_at <= now()"
+# One entry of `delivery_route_next` for each channel, however many routes wait.
+_DUE: Final = """
+select channel.name, extract(epoch from first.next_at - now())::float8
+from unnest(%s::text[]) as channel (name)
+cross join lateral (
+    select next_at from delivery_route
+    where channel = channel.name and next_at is not null order by next_at limit 1
+) first
+"""
 # Routes that fail, or never took anything, have few places of their own; of those the least hopeless go first.
 _WHOSE_TURN: Final = """
 select target, failure_count, owner_id, (select count(*) from delivery busy
@@ -80,9 +88,9 @@ class Turn:
     share: int
 
 
-def due_channels() -> set[str]:
-    """Give the channels in which some route has its turn."""
-    return {channel for (channel,) in prepared.run(_DUE, [])}
+def next_turns(channels: Iterable[str]) -> dict[str, float]:
+    """Give the seconds until some route of each channel has its turn, none and less where one has; else nothing."""
+    return dict(prepared.run(_DUE, [list(channels)]))
 
 
 def take_turn(

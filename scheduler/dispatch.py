@@ -24,10 +24,12 @@ BATCH: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What one transaction granted, and whether there may be more."""
+    """What one transaction granted, whether there may be more, and whether anybody waited."""
 
     doorbells: list[Doorbell]
     is_cut: bool
+    # Whether somebody waits who may run.
+    has_waiting: bool
 
 
 def lead() -> bool:
@@ -53,7 +55,7 @@ def grant_batch(memory: Memory, *, most: int = BATCH) -> Batch:
     """Read, decide and write one batch, in one transaction; publish nothing yet."""
     seen = board.read(memory)
     if not seen.free:
-        return Batch(doorbells=[], is_cut=False)
+        return Batch(doorbells=[], is_cut=False, has_waiting=bool(seen.ready))
     with transaction.atomic(durable=True):
         found = snapshot.take(seen, memory, most=most)
         picked = fairness.pick(found, most=most)
@@ -72,7 +74,7 @@ def grant_batch(memory: Memory, *, most: int = BATCH) -> Batch:
             cause="grant",
             pool=doorbell.pool,
         )
-    return Batch(doorbells=granted, is_cut=picked.is_cut)
+    return Batch(doorbells=granted, is_cut=picked.is_cut, has_waiting=bool(seen.ready))
 
 
 def _write(seen: Board, columns: dict[str, Any]) -> list[Doorbell]:

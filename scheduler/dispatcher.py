@@ -7,6 +7,8 @@ from scheduler import dispatch, doorbells, ticks
 from scheduler.board import Memory
 
 _RING_AGAIN_EVERY: Final = 3.0
+# While nobody waits who may run it looks so often without being woken, seconds.
+_REST: Final = 1.0
 # The tick that the leader claims as often: how old it is says how long nobody led.
 TICK: Final = "dispatch"
 
@@ -17,6 +19,14 @@ class Dispatcher:
     def __init__(self) -> None:
         self._looked_at = 0.0
         self._memory = Memory()
+        self._has_waiting = False
+
+    @property
+    def rest(self) -> float:
+        """Give the seconds for which nothing is due that nobody wakes it for."""
+        if self._has_waiting:
+            return 0.0
+        return min(_REST, self._looked_at + _RING_AGAIN_EVERY - time.monotonic())
 
     def start(self) -> bool:
         """Try to become the leader."""
@@ -26,6 +36,7 @@ class Dispatcher:
     def step(self) -> bool:
         """Grant a batch; say whether there was anything to grant."""
         batch = dispatch.grant_batch(self._memory)
+        self._has_waiting = batch.has_waiting
         doorbells.ring(batch.doorbells)
         if time.monotonic() - self._looked_at > _RING_AGAIN_EVERY:
             self._looked_at = time.monotonic()

@@ -23,7 +23,7 @@ from jobs import (
     transitions,
 )
 from jobs.errors import JobMissing, TransitionRefused
-from notifications import retention
+from notifications import retention, wakeup
 from scheduler import run_times
 from scheduler.metrics import REPAIRS
 
@@ -241,6 +241,7 @@ def return_due_retries() -> int:
         with transaction.atomic(durable=True), connection.cursor() as cursor:
             lanes.lock(owner_id, line_id)
             cursor.execute(_RETURN, {"job": job_id, "line": line_id})
+            wakeup.wake_on_commit(wakeup.DISPATCHER)
     return len(rows)
 
 
@@ -248,7 +249,10 @@ def reopen_lanes() -> int:
     """Open lanes whose owners may run more than before."""
     with connection.cursor() as cursor:
         cursor.execute(_REOPEN)
-        return int(cursor.rowcount)
+        opened = int(cursor.rowcount)
+    if opened:
+        wakeup.wake_on_commit(wakeup.DISPATCHER)
+    return opened
 
 
 def mend_lanes() -> int:

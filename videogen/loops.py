@@ -1,4 +1,7 @@
-"""Loops that poll by state: quick while there is work, slower when idle, patient when the database is away."""
+"""Loops that poll by state: quick while there is work, at rest when nothing comes, patient when the database is away.
+
+See docs/adr/0034-rest.md.
+"""
 
 import logging
 import threading
@@ -9,6 +12,7 @@ from typing import Final
 
 from django.db import InterfaceError, OperationalError, connection
 
+from notifications.wakeup import Ear
 from videogen.process_metrics import STEPPED
 
 logger = logging.getLogger(__name__)
@@ -34,21 +38,27 @@ class Loop:
     step: Callable[[], bool]
     # Longest pause when nothing happens, seconds.
     idle: float
+    # Hears of work: that ends the pause, and those that follow are short again.
+    ear: Ear | None = None
+    # Seconds for which nothing is due that is not heard of, asked after each step: while the ear hears, pauses grow to
+    # as much.
+    rest: Callable[[], float] = lambda: 0.0
     # Runs after the last step: what is under way is brought to its end.
     close: Callable[[], None] = lambda: None
-    # Set by whoever knows of work: it ends the pause, and stepping is quick again.
-    woken: threading.Event | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     # When the last step ended, on the monotonic clock; None before the first.
     stepped_at: float | None = None
     # When it last came round, in vain included: a loop that hangs in a step does not.
     seen_at: float = field(default_factory=time.monotonic)
+    _pause: float = _BUSY
+    # Not while it stands by or after a failure: then it waits as long as it should.
+    _may_be_woken: bool = False
 
     def run(self) -> None:
         """Step until told to stop."""
-        pause, may_step = _BUSY, False
-        while not self._has_stopped_in(pause):
-            self.seen_at = time.monotonic()
+        may_step = False
+        while not self._has_stopped():
+            self.seen_at, self._may_be_woken = time.monotonic(), False
             try:
                 if not may_step:
                     may_step = self.start()
@@ -61,28 +71,40 @@ class Loop:
                     "loop_lost_database", extra={"loop": self.name, "reason": str(error)}
                 )
                 connection.close()
-                pause, may_step = _AWAY, False
+                self._pause, may_step = _AWAY, False
                 continue
             except Exception:  # one bad row must not end the loop; it is logged and tried again
                 logger.exception("loop_step_failed", extra={"loop": self.name})
-                pause = _AWAY
+                self._pause = _AWAY
                 continue
+            self._may_be_woken = may_step
             if not may_step:
-                pause = _AWAY
+                self._pause = _AWAY
             elif worked:
-                pause = _BUSY
+                self._pause = _BUSY
             else:
-                pause = min(self.idle, pause * 2)
+                self._pause = min(self._longest(), self._pause * 2)
         self._finish()
 
-    def _has_stopped_in(self, pause: float) -> bool:
-        """Wait for so long, less when woken; say whether it is over."""
-        if self.woken is None or not _APART < pause <= self.idle:
-            return self.stop.wait(pause)
+    def end(self) -> None:
+        """Take no further step; a pause ends at once."""
+        self.stop.set()
+        if self.ear is not None:
+            self.ear.woken.set()
+
+    def _longest(self) -> float:
+        hears = self.ear is not None and self.ear.hears
+        return max(self.idle, self.rest()) if hears else self.idle
+
+    def _has_stopped(self) -> bool:
+        """Wait for the pause, less when woken; say whether it is over."""
+        if self.ear is None or not self._may_be_woken or self._pause <= _APART:
+            return self.stop.wait(self._pause)
         if self.stop.wait(_APART):
             return True
-        self.woken.wait(pause - _APART)
-        self.woken.clear()
+        if self.ear.woken.wait(self._pause - _APART):
+            self.ear.woken.clear()
+            self._pause = _APART
         return self.stop.is_set()
 
     def _finish(self) -> None:

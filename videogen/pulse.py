@@ -30,7 +30,7 @@ _answered = threading.Event()
 
 
 def of_beat() -> None:
-    """Give a sign whenever beat sends something: something is due every second."""
+    """Give a sign whenever beat sends something, which is every few seconds."""
     signals.before_task_publish.connect(_sign, weak=False)
 
 

@@ -6,7 +6,7 @@ One thread of its own asks the database; the worker's queues are changed by its 
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from celery import signals
@@ -14,12 +14,17 @@ from django.db import InterfaceError, OperationalError, connection
 
 from jobs import pool_health, queues
 from jobs.backends import registry
-from jobs.models import Pool
+from notifications import prepared
 
 logger = logging.getLogger(__name__)
 
 # Between two looks, seconds.
 _GLANCE: Final = 2.0
+_POOLS: Final = """
+select name, driver, exists (select 1 from node
+    where node.pool_name = pool.name and node.name = %s and quarantined_until > now())
+from pool
+"""
 
 
 def wait_while_quarantined(
@@ -58,22 +63,21 @@ def _watch(
     while True:
         time.sleep(_GLANCE)
         try:
-            _mind_quarantine(consumer, consumed, left, node, slots)
-            if follows_servers:
-                _follow(consumer, consumed, slots)
+            known = prepared.run(_POOLS, [node])
         except (OperationalError, InterfaceError):
             logger.info("watch_without_database")
-        finally:
             connection.close()
+            continue
+        out = {name for name, _, is_quarantined in known if is_quarantined}
+        _mind_quarantine(consumer, consumed & out, left, slots)
+        if follows_servers:
+            _follow(consumer, consumed, {name: driver for name, driver, _ in known}, slots)
 
 
-def _mind_quarantine(
-    consumer: Any, consumed: set[str], left: set[str], node: str, slots: queues.Slots
-) -> None:
+def _mind_quarantine(consumer: Any, out: set[str], left: set[str], slots: queues.Slots) -> None:
     """Take nothing of pools from which this machine is out, and take it again when that is over."""
-    out = {pool for pool in consumed if pool_health.is_quarantined(pool, node)}
     for pool in out - left:
-        logger.warning("left_quarantined_pool", extra={"pool": pool, "node": node})
+        logger.warning("left_quarantined_pool", extra={"pool": pool})
         for queue in queues.of_pool(pool, slots):
             consumer.call_soon(consumer.cancel_task_queue, queue)
     for pool in left - out:
@@ -83,9 +87,13 @@ def _mind_quarantine(
     left.update(out)
 
 
-def _follow(consumer: Any, consumed: set[str], slots: queues.Slots) -> None:
-    """Consume the queues of servers that were added, and leave those of pools that were removed."""
-    known = dict(Pool.objects.values_list("name", "driver"))
+def _follow(
+    consumer: Any, consumed: set[str], known: Mapping[str, str], slots: queues.Slots
+) -> None:
+    """Consume the queues of servers that were added, and leave those of pools that were removed.
+
+    `known` are the drivers of all pools.
+    """
     for name in known.keys() - consumed:
         if registry.backend(known[name]).capabilities.runs_in_worker:
             # It needs a worker on a machine that can run it.

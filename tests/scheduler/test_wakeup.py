@@ -1,77 +1,156 @@
-"""Waking the dispatcher: who does it, and what a loop makes of it."""
+"""Waking the loops that rest: who does it, and that it is heard."""
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 import redis
 from django.conf import settings
+from django.db.models.functions import Now
 from redis.client import PubSub
 
-from jobs import transitions, wakeup
+from jobs import edits, inbox, ledger, pools, removal, transitions
 from jobs.ids import JobId
-from tests.factories import VIDEO, ann, dispatched, queued
-from videogen.loops import Loop
+from jobs.models import Job, Lease
+from notifications import outbox, wakeup
+from notifications.models import Delivery
+from notifications.relay import Relay
+from scheduler import dispatch, sweeps
+from tests.factories import VIDEO, ann, dispatched, queued, succeeded
+from tests.jobs.servers import ScriptedServer, attempt_of, handed_over, server
 
-# A pause that no test sits out.
-FOR_EVER = 3600.0
+__all__ = ["server"]
+
+Heard = Callable[[], set[str]]
 
 
 @pytest.fixture
-def heard() -> Iterator[PubSub]:
-    """Listen to what the dispatcher listens to."""
+def heard() -> Iterator[Heard]:
+    """Give what says which loops were woken since it was asked last."""
+    names = (wakeup.DISPATCHER, wakeup.RELAY, wakeup.COURIER, wakeup.POLLER, "asked")
     pool = redis.ConnectionPool.from_url(settings.REDIS_URL)
     with PubSub(pool, ignore_subscribe_messages=True) as channel:
-        channel.subscribe(wakeup._CHANNEL)
-        # The answer to the subscription.
-        channel.get_message(timeout=10)
-        yield channel
+        channel.subscribe(*map(wakeup._channel, names))
+        for _ in names:
+            # The answer to the subscription.
+            channel.get_message(timeout=10)
 
+        def ask() -> set[str]:
+            wakeup.wake("asked")
+            found: set[str] = set()
+            # What was told before comes before, or with it.
+            while message := channel.get_message(timeout=0.3 if "asked" in found else 10):
+                found.add(message["channel"].decode().removeprefix("wake."))
+            return found - {"asked"}
 
-def _drain(channel: PubSub) -> None:
-    while channel.get_message(timeout=0.2) is not None:
-        pass
+        ask()
+        yield ask
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_submission_and_an_end_that_frees_a_slot_wake_the_dispatcher(heard: PubSub) -> None:
+def test_whatever_is_to_be_granted_or_told_wakes_who_does_it(heard: Heard) -> None:
     owner = ann()
     queued(owner)
-    assert heard.get_message(timeout=10) is not None
-    job = dispatched(owner)
-    _drain(heard)
+    assert heard() == {"dispatcher", "relay"}
 
-    transitions.start(JobId(job.id), attempt=1)
-    assert heard.get_message(timeout=0.2) is None
-    transitions.succeed(JobId(job.id), attempt=1, video=VIDEO)
+    dispatch.grant_free_slots()
+    assert heard() == {"relay"}
 
-    assert heard.get_message(timeout=10) is not None
+    job = JobId(Job.objects.get().id)
+    transitions.start(job, attempt=1)
+    assert heard() == {"relay"}
+
+    transitions.succeed(job, attempt=1, video=VIDEO)
+    assert heard() == {"dispatcher", "relay"}
+
+    removal.remove(job, owner_id=owner.id)
+    assert heard() == {"relay"}
+
+    waiting = queued(owner)
+    heard()
+    edits.edit(waiting, owner_id=owner.id, prompt="a seal", seed=None)
+    assert heard() == {"relay"}
+
+    ledger.grant(owner.id, amount=5, reason="a test", reference="a test")
+    assert heard() == {"relay"}
+
+    outbox.record("key.created", subject_id=owner.id, owner_id=owner.id, payload={})
+    assert heard() == {"relay"}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_at_once_are_few_messages(heard: PubSub) -> None:
-    for _ in range(1000):
-        wakeup.wake()
+def test_a_change_of_capacity_and_a_retry_that_is_due_wake_the_dispatcher(heard: Heard) -> None:
+    owner = ann()
+    heard()
+    pools.set_capacity({"preview": 1}, actor="ops", reason="a test")
+    assert heard() == {"dispatcher"}
 
-    count = 0
-    while heard.get_message(timeout=0.2) is not None:
-        count += 1
+    job = dispatched(owner)
+    heard()
+    Job.objects.filter(id=job.id).update(state="queued", due_at=Now() - timedelta(seconds=1))
+    Lease.objects.all().delete()
+    sweeps.return_due_retries()
+    assert heard() == {"dispatcher"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_orders_hints_and_cancels_wake_the_poller(server: ScriptedServer, heard: Heard) -> None:
+    owner = ann()
+    job = handed_over(owner)
+    assert "poller" in heard()
+
+    inbox._store("preview", "m1", attempt_of(job).backend_job_id, None)
+    assert heard() == {"poller"}
+
+    transitions.cancel(JobId(job.id), owner_id=owner.id)
+    assert "poller" in heard()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_planned_delivery_wakes_the_courier(heard: Heard) -> None:
+    owner = ann()
+    job = succeeded(owner)
+    relay = Relay()
+    relay.acquire_shards()
+    while relay.step():
+        pass
+    told = Delivery.objects.filter(subject_id=job.id, state="scheduled").exists()
+
+    assert ("courier" in heard()) is told
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_at_once_are_few_messages() -> None:
+    pool = redis.ConnectionPool.from_url(settings.REDIS_URL)
+    with PubSub(pool, ignore_subscribe_messages=True) as channel:
+        channel.subscribe(wakeup._channel("a test"))
+        channel.get_message(timeout=10)
+        for _ in range(1000):
+            wakeup.wake("a test")
+
+        count = 0
+        while channel.get_message(timeout=0.2) is not None:
+            count += 1
     assert 1 <= count < 100
 
 
 def test_whoever_listens_is_woken() -> None:
-    woken = wakeup.listen()
+    ear = wakeup.listen("a test")
+    # What was told before it listened was missed.
+    assert ear.woken.wait(10)
+    assert ear.hears
+    ear.woken.clear()
 
-    # Redis may not know of the subscription yet.
-    while not woken.wait(0.05):
-        wakeup.wake()
+    wakeup.wake("another test")
+    wakeup.wake("a test")
+
+    assert ear.woken.wait(10)
 
 
-@pytest.mark.parametrize("who", ["woken", "stop"])
-def test_a_pause_ends_when_there_is_work_or_the_end(who: str) -> None:
-    loop = Loop(name="a test", start=bool, step=bool, idle=FOR_EVER, woken=threading.Event())
-    getattr(loop, who).set()
+def test_whoever_cannot_listen_knows_it(settings: object) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1"  # type: ignore[attr-defined]
 
-    assert loop._has_stopped_in(FOR_EVER) is (who == "stop")
-    assert loop.woken is not None
-    assert not loop.woken.is_set()
+    ear = wakeup.listen("a test")
+
+    assert not ear.woken.wait(0.5)
+    assert not ear.hears

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from videogen import beat, ticker
+from videogen import beat, looks, ticker
 from videogen.ticker import Ticker
 
 
@@ -79,6 +79,31 @@ def test_the_whole_table_is_sent(clock: _Clock) -> None:
     scheduler.tick()
 
     assert set(scheduler.sent) == beat.SCHEDULE.keys()
+
+
+def test_what_would_find_nothing_is_sent_seldom(
+    clock: _Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finds: set[str] = set()
+    monkeypatch.setattr(looks, "CONDITIONS", {"often": ""})
+    monkeypatch.setattr(looks, "found", lambda names: finds & set(names))
+    scheduler = _Beat(_TABLE)
+    sent: list[float] = []
+
+    def run_until(end: float) -> None:
+        while clock.now < end:
+            clock.now += scheduler.tick()
+            scheduler.sent.clear()
+            scheduler.tick()
+            sent.extend([clock.now - 1000] * scheduler.sent.count("often"))
+
+    run_until(1045.0)
+    assert sent == [1.0, 1.0 + ticker.SELDOM, 1.0 + 2 * ticker.SELDOM]
+
+    sent.clear()
+    finds.add("often")
+    run_until(1048.0)
+    assert sent == [46.0, 47.0, 48.0]
 
 
 def test_a_beat_told_to_stop_ends_after_what_it_is_sending() -> None:

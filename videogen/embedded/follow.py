@@ -1,7 +1,14 @@
 """Following the log files of all processes, each line with the name of its process."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+# Between two looks, and a while, seconds.
+_EVERY: Final = 0.4
+_WHILE: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -14,6 +21,13 @@ class Follower:
     def __post_init__(self) -> None:
         for path in self.folder.glob("*.log"):
             self._read[path] = path.stat().st_size
+
+    def follow_a_while(self, *, is_over: Callable[[], bool]) -> None:
+        """Print what is added for a while, or until it is over."""
+        ends_at = time.monotonic() + _WHILE
+        while time.monotonic() < ends_at and not is_over():
+            self.print_new()
+            time.sleep(_EVERY)
 
     def print_new(self) -> None:
         """Print the new whole lines; a file that was rotated is read from its beginning."""

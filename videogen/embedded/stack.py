@@ -275,9 +275,8 @@ class Stack:
             self._watch = Watch(supervisor=self._supervisor, programs=self._programs())
             self._watch.start()
         while not self._stopping:
-            follower.print_new()
             self._complain_about_the_dead()
-            time.sleep(0.4)
+            follower.follow_a_while(is_over=lambda: self._stopping)
         return 0
 
     def _stop(self) -> None:

@@ -18,7 +18,7 @@ from videogen.embedded.processes import Program
 from videogen.embedded.supervision import Supervisor
 
 # Between two looks, and what an address may take to answer, seconds.
-_GLANCE: Final = 2.0
+_GLANCE: Final = 5.0
 _ANSWERS_IN: Final = 10.0
 # Looks further apart than that: the machine slept, or this process did.
 _SLEPT: Final = 30.0

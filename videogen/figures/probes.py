@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 from urllib.request import Request, urlopen
 
@@ -123,11 +124,16 @@ def _ask_database() -> None:
         raise
 
 
-def _ask_redis() -> None:
-    with Redis.from_url(
+@cache
+def _redis() -> Redis:
+    """Give the connection that is kept for asking."""
+    return Redis.from_url(
         settings.REDIS_URL, socket_timeout=_REDIS_TIMEOUT, socket_connect_timeout=_REDIS_TIMEOUT
-    ) as redis:
-        redis.ping()
+    )
+
+
+def _ask_redis() -> None:
+    _redis().ping()
 
 
 def _asking(url: str) -> Callable[[], None]:

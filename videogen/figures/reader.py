@@ -19,8 +19,7 @@ from videogen.figures.probes import Probes
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two looks; what is older than so many of its looks is not shown any more.
-_LOOK: Final = 0.25
+# What is older than so many of its looks is not shown any more.
 _STALE_AFTER: Final = 6.0
 
 
@@ -87,4 +86,5 @@ class Reader(Collector):
     def _run(self) -> None:
         while True:
             self.read_due()
-            time.sleep(_LOOK)
+            # At least so long, so that a clock that stands still makes no busy loop.
+            time.sleep(max(0.05, min(source.due_at for source in self.sources) - time.monotonic()))

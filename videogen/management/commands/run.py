@@ -11,7 +11,8 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from jobs import following, polling, wakeup
+from jobs import following, polling
+from notifications import wakeup
 from notifications.courier import Courier
 from notifications.relay import Relay
 from scheduler.dispatcher import Dispatcher
@@ -22,7 +23,7 @@ from videogen.loops import Loop
 
 logger = logging.getLogger(__name__)
 
-# Longest wait of an idle dispatcher and relay, seconds.
+# Longest pauses while something waits, or nobody could be heard, seconds.
 _DISPATCHER_IDLE: Final = 0.1
 _PUBLISHER_IDLE: Final = 0.25
 _RELAY_IDLE: Final = 0.05
@@ -42,13 +43,21 @@ def _dispatcher() -> Loop:
         start=dispatcher.start,
         step=dispatcher.step,
         idle=_DISPATCHER_IDLE,
-        woken=wakeup.listen(),
+        ear=wakeup.listen(wakeup.DISPATCHER),
+        rest=lambda: dispatcher.rest,
     )
 
 
 def _publisher() -> Loop:
     publisher = Publisher()
-    return Loop(name="publisher", start=publisher.start, step=publisher.step, idle=_PUBLISHER_IDLE)
+    return Loop(
+        name="publisher",
+        start=publisher.start,
+        step=publisher.step,
+        idle=_PUBLISHER_IDLE,
+        ear=wakeup.listen(wakeup.DISPATCHER),
+        rest=lambda: publisher.rest,
+    )
 
 
 def _canaries() -> Loop:
@@ -63,7 +72,14 @@ def _relay() -> Loop:
         relay.forget_shards()
         return relay.acquire_shards() > 0
 
-    return Loop(name="relay", start=start, step=lambda: relay.step() > 0, idle=_RELAY_IDLE)
+    return Loop(
+        name="relay",
+        start=start,
+        step=lambda: relay.step() > 0,
+        idle=_RELAY_IDLE,
+        ear=wakeup.listen(wakeup.RELAY),
+        rest=lambda: relay.rest,
+    )
 
 
 def _poller() -> Loop:
@@ -75,7 +91,14 @@ def _poller() -> Loop:
         following.follow_all(answers)
         return bool(sent or answers or poller.is_busy)
 
-    return Loop(name="poller", start=lambda: True, step=step, idle=_POLLER_IDLE)
+    return Loop(
+        name="poller",
+        start=lambda: True,
+        step=step,
+        idle=_POLLER_IDLE,
+        ear=wakeup.listen(wakeup.POLLER),
+        rest=lambda: poller.rest,
+    )
 
 
 def _courier() -> Loop:
@@ -85,6 +108,8 @@ def _courier() -> Loop:
         start=lambda: True,
         step=lambda: courier.step(timeout=_COURIER_WAITS),
         idle=_COURIER_IDLE,
+        ear=wakeup.listen(wakeup.COURIER),
+        rest=lambda: courier.rest,
         close=courier.close,
     )
 
@@ -132,6 +157,8 @@ class Command(BaseCommand):
         started = time.monotonic()
         while not stop.wait(_GLANCE):
             _give_sign(loops)
+        for loop in loops:
+            loop.end()
         for thread in threads:
             thread.join()
         logger.info("stopped", extra={"seconds": round(time.monotonic() - started)})
