@@ -4,8 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from jobs.models.breaks import Breaks
 from jobs.models.job import Job
-from jobs.states import JobState
 
 
 class LearnedBy(models.TextChoices):
@@ -104,7 +104,8 @@ class JobTransition(models.Model):
                 condition=Q(to_state__in=["succeeded", "failed", "canceled", "expired"]),
             ),
             models.CheckConstraint(
-                name="transition_state_known", condition=Q(to_state__in=JobState.values)
+                name="transition_breaks_nothing",
+                condition=Breaks("to_state", function="transition_breaks"),
             ),
         ]
 

@@ -6,10 +6,26 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.ids import new_job_id
+from jobs.models.breaks import Breaks
 from jobs.models.pool import Pool
 from jobs.models.tier import Tier
 from jobs.querysets import JobQuerySet
-from jobs.states import HOLDING, TERMINAL, JobState
+from jobs.states import TERMINAL, JobState
+
+# What of a job must fit together is in the function (migration 0023), which names the first rule that is broken.
+_BREAKS_NOTHING = Breaks(
+    "state",
+    "attempt",
+    "dispatched_at",
+    "started_at",
+    "finished_at",
+    "hidden_at",
+    "pool_id",
+    "video_url",
+    "credits_reserved",
+    "credits_charged",
+    function="job_breaks",
+)
 
 
 class Job(models.Model):
@@ -123,10 +139,6 @@ class Job(models.Model):
             ),
         ]
         constraints = [
-            models.CheckConstraint(
-                name="job_hidden_after_end",
-                condition=Q(hidden_at__isnull=True) | Q(finished_at__isnull=False),
-            ),
             models.UniqueConstraint(
                 name="job_one_per_key",
                 fields=["owner", "idempotency_key"],
@@ -135,30 +147,7 @@ class Job(models.Model):
             models.UniqueConstraint(
                 name="job_one_retry", fields=["retry_of"], condition=Q(retry_of__isnull=False)
             ),
-            models.CheckConstraint(name="job_state_known", condition=Q(state__in=JobState.values)),
-            models.CheckConstraint(
-                name="job_finished_iff_terminal",
-                condition=Q(state__in=sorted(TERMINAL), finished_at__isnull=False)
-                | Q(~Q(state__in=sorted(TERMINAL)), finished_at__isnull=True),
-            ),
-            models.CheckConstraint(
-                name="job_video_iff_succeeded",
-                condition=Q(Q(state="succeeded"), ~Q(video_url=""))
-                | Q(~Q(state="succeeded"), video_url=""),
-            ),
-            models.CheckConstraint(
-                name="job_holds_slot_of_pool",
-                condition=~Q(state__in=sorted(HOLDING))
-                | Q(pool__isnull=False, dispatched_at__isnull=False, attempt__gte=1),
-            ),
-            models.CheckConstraint(
-                name="job_running_has_started",
-                condition=~Q(state="running") | Q(started_at__isnull=False),
-            ),
-            models.CheckConstraint(
-                name="job_charge_within_reserve",
-                condition=Q(credits_charged__lte=models.F("credits_reserved")),
-            ),
+            models.CheckConstraint(name="job_breaks_nothing", condition=_BREAKS_NOTHING),
         ]
 
     def __str__(self) -> str:

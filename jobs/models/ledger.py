@@ -2,7 +2,9 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
+
+from jobs.models.breaks import Breaks
 
 
 class EntryKind(models.TextChoices):
@@ -50,24 +52,17 @@ class LedgerEntry(models.Model):
             models.UniqueConstraint(
                 name="ledger_one_grant", fields=["account", "reference"], condition=Q(kind="grant")
             ),
+            # The function (migration 0023) names the first rule that is broken.
             models.CheckConstraint(
-                name="ledger_double_entry",
-                condition=Q(balance_delta=-F("held_delta") - F("house_delta")),
-            ),
-            models.CheckConstraint(
-                name="ledger_legs_of_kind",
-                condition=Q(kind="grant", held_delta=0, balance_delta__gte=0)
-                | Q(kind="reserve", house_delta=0, held_delta__gte=0)
-                | Q(kind="capture", house_delta__gte=0, held_delta__lte=0)
-                | Q(kind="release", house_delta=0, held_delta__lte=0),
-            ),
-            models.CheckConstraint(
-                name="ledger_kind_known", condition=Q(kind__in=EntryKind.values)
-            ),
-            models.CheckConstraint(
-                name="ledger_job_unless_grant",
-                condition=Q(kind="grant", job_id__isnull=True)
-                | Q(~Q(kind="grant"), job_id__isnull=False),
+                name="ledger_breaks_nothing",
+                condition=Breaks(
+                    "kind",
+                    "job_id",
+                    "balance_delta",
+                    "held_delta",
+                    "house_delta",
+                    function="ledger_breaks",
+                ),
             ),
         ]
 

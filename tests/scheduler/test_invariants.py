@@ -34,12 +34,12 @@ CORRUPTIONS = {
     "state_is_last_move": "update job set attempt = attempt + 1 where state = 'queued'",
     "one_reserve": "delete from ledger_entry where kind = 'reserve'",
     "settled_iff_ended": "delete from ledger_entry where kind in ('capture', 'release')",
-    "charged_as_it_ended": "alter table ledger_entry drop constraint ledger_legs_of_kind;"
+    "charged_as_it_ended": "alter table ledger_entry drop constraint ledger_breaks_nothing;"
     " update ledger_entry set kind = 'capture' where kind = 'release'",
-    "double_entry": "alter table ledger_entry drop constraint ledger_double_entry;"
+    "double_entry": "alter table ledger_entry drop constraint ledger_breaks_nothing;"
     " update ledger_entry set house_delta = house_delta + 1 where kind = 'capture'",
     "balance_is_the_sum": "update account set balance = balance + 1",
-    "never_overdrawn": "alter table ledger_entry drop constraint ledger_legs_of_kind;"
+    "never_overdrawn": "alter table ledger_entry drop constraint ledger_breaks_nothing;"
     " update ledger_entry set balance_delta = -5, house_delta = 5 where kind = 'grant'",
     "live_count": "update account set live_count = live_count + 1",
     "lease_iff_holding": "delete from lease",
