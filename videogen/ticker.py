@@ -8,15 +8,11 @@ made up for. What would find nothing is sent seldom.
 import time
 from collections.abc import Collection
 from heapq import heapify, heapreplace
-from typing import Any, Final
+from typing import Any
 
 from celery.beat import Scheduler
 
 from videogen import looks
-
-# What would find nothing is sent all the same so often, seconds: the ages of its ticks stay small, and a look that is
-# wrong costs no more.
-SELDOM: Final = 20.0
 
 
 class Ticker(Scheduler):
@@ -52,7 +48,7 @@ class Ticker(Scheduler):
         asked = {
             name
             for name in looks.CONDITIONS.keys() & set(due)
-            if now - self._sent_at[name] < SELDOM
+            if now - self._sent_at[name] < looks.SELDOM
         }
         left_out = asked - looks.found(asked)
         return [name for name in due if name not in left_out]

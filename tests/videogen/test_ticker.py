@@ -98,7 +98,7 @@ def test_what_would_find_nothing_is_sent_seldom(
             sent.extend([clock.now - 1000] * scheduler.sent.count("often"))
 
     run_until(1045.0)
-    assert sent == [1.0, 1.0 + ticker.SELDOM, 1.0 + 2 * ticker.SELDOM]
+    assert sent == [1.0, 1.0 + looks.SELDOM, 1.0 + 2 * looks.SELDOM]
 
     sent.clear()
     finds.add("often")

@@ -57,10 +57,11 @@ def read() -> list[Figure]:
 
 @cache
 def _periods() -> dict[str, float]:
-    """Give how often the clock runs what, by the name of its tick."""
+    """Give how often the clock runs what at least, by the name of its tick."""
     celery.app.finalize()
-    from videogen import beat  # noqa: PLC0415 - its table is made of tasks that are complete
+    from videogen import beat, looks  # noqa: PLC0415 - its table is made of tasks that are complete
 
     return {
-        name.rpartition(".")[2]: float(entry["schedule"]) for name, entry in beat.SCHEDULE.items()
+        name.rpartition(".")[2]: max(entry["schedule"], looks.SELDOM * (name in looks.CONDITIONS))
+        for name, entry in beat.SCHEDULE.items()
     }
