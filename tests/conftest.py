@@ -1,5 +1,6 @@
 """Starts real servers before Django reads its settings, and gives the fixed cast of the tests."""
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -55,6 +56,8 @@ def pytest_xdist_setupnodes() -> None:
 
 def pytest_unconfigure() -> None:
     """Stop the servers after the last test, and what processes left that were interrupted and had no time."""
+    # Threads that listen until the end miss them, and nobody is there to be told.
+    logging.disable()
     _services.stop()
     if _IS_FIRST:
         leftovers.end(leftovers.of_stack(str(_services.folder)))
@@ -92,11 +95,12 @@ def _no_memory_between_tests() -> None:
     """Forget what a process remembers for a moment: offers, keys, flood counts."""
     from django.core.cache import caches
 
-    from jobs import catalog, outlooks, speeds
+    from jobs import catalog, media_hosts, outlooks, speeds
     from jobs.api import rate_limits
     from videogen.accounts import keys, tokens
 
     catalog.forget()
+    media_hosts.forget()
     outlooks.forget()
     speeds.forget()
     keys.forget()
