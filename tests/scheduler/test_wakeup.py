@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from redis.client import PubSub
 
 from jobs import edits, inbox, ledger, pools, removal, transitions
+from jobs.backends.backend import Submitted
 from jobs.ids import JobId
 from jobs.models import Job, Lease
 from notifications import outbox, wakeup
@@ -94,15 +95,20 @@ def test_a_change_of_capacity_and_a_retry_that_is_due_wake_the_dispatcher(heard:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_orders_hints_and_cancels_wake_the_poller(server: ScriptedServer, heard: Heard) -> None:
+def test_hints_and_cancels_wake_the_poller(server: ScriptedServer, heard: Heard) -> None:
     owner = ann()
     job = handed_over(owner)
-    assert "poller" in heard()
+    assert "poller" not in heard()
 
     inbox._store("preview", "m1", attempt_of(job).backend_job_id, None)
     assert heard() == {"poller"}
 
     transitions.cancel(JobId(job.id), owner_id=owner.id)
+    assert "poller" in heard()
+
+    server.created = Submitted(backend_job_id="early")
+    inbox._store("preview", "m2", "early", None)
+    handed_over(owner)
     assert "poller" in heard()
 
 
