@@ -64,6 +64,7 @@ update lease set answered_at = now(), is_hinted = exists (select 1 from parked),
     poll_at = case when exists (select 1 from parked) then now()
         else now() + make_interval(secs => %(first)s) end
 from known where lease.job_id = known.job_id
+returning lease.is_hinted
 """
 _PREDECESSOR: Final = """
 select job_id, number from attempt
@@ -143,18 +144,19 @@ def adopt(order: Order, submitted: Submitted) -> bool:
     try:
         # One statement, and a transaction of its own unless there is one.
         with transaction.atomic() if connection.in_atomic_block else nullcontext():
-            is_held = prepared.look(_NOTE_SUBMITTED, values).rowcount == 1
-            wakeup.wake_on_commit(wakeup.POLLER)
+            held = prepared.run(_NOTE_SUBMITTED, values)
     except IntegrityError:
         # Another live attempt has this id, which was only found, not given: whoever had it first keeps it.
         logger.warning("id_taken_twice", extra={"job": str(order.job_id)})
         return True
-    if not is_held:
+    if not held:
         orphans.record(
             replace(order, backend_job_id=submitted.backend_job_id, handle=submitted.handle),
             reason="Its attempt had ended when the server took it.",
         )
-    return is_held
+    elif held[0][0]:
+        wakeup.wake_on_commit(wakeup.POLLER)
+    return bool(held)
 
 
 def _note_sending(order: Order) -> datetime | None:

@@ -24,8 +24,9 @@ from scheduler.waiting import Capacities
 EVERY: Final = 2.0
 # While nothing waits; what was written is good for more than twice as long (`jobs/waiting.py`).
 AT_REST: Final = 6.0
-# Then it looks so often for what nobody woke it for, seconds.
+# It looks so often for what nobody woke it for, and at most so often while something waits, seconds.
 _LOOK: Final = 1.0
+_GLANCE: Final = 0.2
 # A publisher that is slower than that leaves the database so many times what it took.
 _REST: Final = 9.0
 # Any number that no other part of the project locks.
@@ -67,6 +68,8 @@ class Publisher:
         self._is_quiet = not has_waiting
         due = self._published_at + (AT_REST if self._is_at_rest else EVERY)
         if began < due and capacity == self._capacity:
+            # Whoever wakes it out of its rest is heard at once; while much happens it looks by the clock.
+            self._rested = began if self._is_at_rest else began + _GLANCE
             return False
         self.publish()
         self._capacity, self._was_quiet = capacity, self._is_quiet

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -10,9 +11,10 @@ from django.db.models.functions import Now
 from redis.client import PubSub
 
 from jobs import edits, inbox, ledger, pools, removal, transitions
+from jobs.backends.backend import Submitted
 from jobs.ids import JobId
 from jobs.models import Job, Lease
-from notifications import outbox, wakeup
+from notifications import deliveries, outbox, wakeup, webhook_endpoints
 from notifications.models import Delivery
 from notifications.relay import Relay
 from scheduler import dispatch, sweeps
@@ -94,10 +96,10 @@ def test_a_change_of_capacity_and_a_retry_that_is_due_wake_the_dispatcher(heard:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_orders_hints_and_cancels_wake_the_poller(server: ScriptedServer, heard: Heard) -> None:
+def test_hints_and_cancels_wake_the_poller(server: ScriptedServer, heard: Heard) -> None:
     owner = ann()
     job = handed_over(owner)
-    assert "poller" in heard()
+    assert "poller" not in heard()
 
     inbox._store("preview", "m1", attempt_of(job).backend_job_id, None)
     assert heard() == {"poller"}
@@ -105,18 +107,29 @@ def test_orders_hints_and_cancels_wake_the_poller(server: ScriptedServer, heard:
     transitions.cancel(JobId(job.id), owner_id=owner.id)
     assert "poller" in heard()
 
+    server.created = Submitted(backend_job_id="early")
+    inbox._store("preview", "m2", "early", None)
+    handed_over(owner)
+    assert "poller" in heard()
+
 
 @pytest.mark.django_db(transaction=True)
-def test_a_planned_delivery_wakes_the_courier(heard: Heard) -> None:
+def test_a_planned_delivery_and_one_that_is_sent_again_wake_the_courier(
+    heard: Heard, settings: Any
+) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     owner = ann()
-    job = succeeded(owner)
+    webhook_endpoints.create(owner.id, url="http://127.0.0.1:1/", event_types=["video.completed"])
+    succeeded(owner)
+    heard()
     relay = Relay()
     relay.acquire_shards()
     while relay.step():
         pass
-    told = Delivery.objects.filter(subject_id=job.id, state="scheduled").exists()
+    assert "courier" in heard()
 
-    assert ("courier" in heard()) is told
+    deliveries.replay(Delivery.objects.get().id)
+    assert heard() == {"courier"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -147,8 +160,8 @@ def test_whoever_listens_is_woken() -> None:
     assert ear.woken.wait(10)
 
 
-def test_whoever_cannot_listen_knows_it(settings: object) -> None:
-    settings.REDIS_URL = "redis://127.0.0.1:1"  # type: ignore[attr-defined]
+def test_whoever_cannot_listen_knows_it(settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1"
 
     ear = wakeup.listen("a test")
 

@@ -1,6 +1,7 @@
 """What the clock leaves out: only what would find nothing, and never for long."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from uuid import uuid4
 
@@ -121,7 +122,7 @@ def test_without_a_database_everything_is_sent() -> None:
 
 
 def test_where_nothing_is_asked_for_nobody_looks(
-    django_assert_num_queries: Callable[..., object],
+    django_assert_num_queries: Callable[[int], AbstractContextManager[object]],
 ) -> None:
-    with django_assert_num_queries(0):  # type: ignore[attr-defined]
+    with django_assert_num_queries(0):
         assert looks.found([]) == set()

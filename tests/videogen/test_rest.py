@@ -1,6 +1,7 @@
 """What each loop rests for: nothing that is due waits for a wake-up, and one that is lost costs a second at most."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
@@ -162,3 +163,16 @@ def test_after_the_last_job_it_is_soon_told_that_nothing_waits() -> None:
     publisher.step()
 
     assert publisher.rest > 0.9
+
+
+def test_a_publisher_that_is_woken_all_the_time_looks_by_the_clock(
+    django_assert_num_queries: Callable[[int], AbstractContextManager[object]],
+) -> None:
+    publisher = _at_rest()
+    queued(bob())
+    publisher.step()
+    publisher._rested = 0.0
+    assert not publisher.step()
+
+    with django_assert_num_queries(0):
+        assert not publisher.step()
