@@ -16,7 +16,6 @@ SETTINGS: Final = (
     "wal_level=minimal",
     "max_wal_senders=0",
     "autovacuum=off",
-    "shared_buffers=1GB",
     "maintenance_work_mem=1GB",
     "max_wal_size=8GB",
     "checkpoint_timeout=1h",
