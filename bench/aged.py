@@ -15,6 +15,8 @@ import django
 
 django.setup()
 
+from django.db import connection, transaction  # noqa: E402 - only now is Django set up
+
 from bench import history  # noqa: E402 - only now is Django set up
 from jobs import days, requests, submission, transitions  # noqa: E402
 from jobs.api import filters, rows  # noqa: E402
@@ -26,12 +28,25 @@ from jobs.transitions import Success  # noqa: E402
 from notifications.relay import Relay  # noqa: E402
 from scheduler import dispatch  # noqa: E402
 
-_READERS: Final = 500
+# As many as have all jobs of the small database.
+_READERS: Final = 100
 _SLOTS: Final = 4
 _SOME: Final = 300
+# The indexes into which a submission writes anywhere, read as a whole: a server that runs has them in its memory.
+_WARM: Final = """
+set local statement_timeout = 0; set local enable_seqscan = off; set local enable_sort = off;
+set local enable_bitmapscan = off; set local max_parallel_workers_per_gather = 0;
+select count(*) from (select from job order by owner_id, created_at desc, id desc offset 0) by_owner;
+select count(*) from (select from job where idempotency_key is not null
+    order by owner_id, idempotency_key offset 0) by_key;
+select count(*) from (select from ledger_entry order by account_id, id desc offset 0) by_account
+"""
 _ALL_DAYS: Final = filters.Filter(zone=days.zone("UTC"), day=None)
 _VIDEO: Final = Video(url="https://videos.example/1.mp4", thumbnail_url="")
 _WANTED: Final = requests.read({"prompt": "A lighthouse at dusk, waves", "seconds": 4})
+
+# Ids of jobs and their owners.
+_Jobs = list[tuple[UUID, UUID]]
 
 
 class Acts:
@@ -39,8 +54,12 @@ class Acts:
 
     def __init__(self, count: int) -> None:
         self._chance = Random(count)
-        self._owners = count // history.OF_AN_OWNER
+        self._count, self._owners = count, count // history.OF_AN_OWNER
+        last = Job.objects.filter(owner_id=UUID(int=self._owners), idempotency_key=f"key-{count}")
+        self._newest = last.values_list("created_at", flat=True).get()
         _end_everything()
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_WARM)
         self._known = self._read_once()
         Pool.objects.update(slots=_SLOTS)
         self._submit_some()
@@ -52,7 +71,11 @@ class Acts:
 
     def get(self, seconds: float) -> float:
         """Read jobs of some accounts, one by one."""
-        return _repeat(self._get, seconds)
+        return _repeat(lambda: self._get(self._known), seconds)
+
+    def get_any(self, seconds: float) -> float:
+        """Read any jobs, of which hardly one was read before where there are many."""
+        return _repeat(self._get_any, seconds)
 
     def list(self, seconds: float) -> float:
         """Read the newest page of one of these accounts."""
@@ -82,14 +105,19 @@ class Acts:
         for _ in range(_SOME):
             self._submit()
 
-    def _get(self) -> None:
-        job_id, owner_id = self._chance.choice(self._known)
+    def _get(self, jobs: _Jobs) -> None:
+        job_id, owner_id = self._chance.choice(jobs)
+        rows.find(job_id, owner_id=owner_id)
+
+    def _get_any(self) -> None:
+        number = self._chance.randint(1, self._count)
+        job_id, owner_id = history.job_of(number, self._count, newest=self._newest)
         rows.find(job_id, owner_id=owner_id)
 
     def _list(self) -> None:
         rows.page(_ALL_DAYS, owner_id=self._chance.choice(self._known)[1])
 
-    def _read_once(self) -> "list[tuple[UUID, UUID]]":
+    def _read_once(self) -> _Jobs:
         """Choose whose jobs are read, and read each; give them with their owners."""
         chosen = self._chance.sample(range(self._owners), min(_READERS, self._owners))
         readers = [UUID(int=1 + number) for number in chosen]
@@ -111,7 +139,7 @@ def _end_everything() -> None:
         pass
 
 
-def _end(granted: "list[tuple[UUID, int]]") -> None:
+def _end(granted: list[tuple[UUID, int]]) -> None:
     ended = [
         Success(job_id=JobId(job_id), attempt=attempt, video=_VIDEO, learned_by=LearnedBy.POLL)
         for job_id, attempt in granted

@@ -7,6 +7,7 @@ last step that was finished. Indexes and foreign keys are dropped and made by th
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -16,7 +17,6 @@ SETTINGS: Final = (
     "wal_level=minimal",
     "max_wal_senders=0",
     "autovacuum=off",
-    "shared_buffers=1GB",
     "maintenance_work_mem=1GB",
     "max_wal_size=8GB",
     "checkpoint_timeout=1h",
@@ -150,7 +150,7 @@ class Filling:
             "select part, made from filling.definition order by id"
         ).fetchall()
         for _, made in noted:
-            self.step(made, lambda made=made: self._run(made))
+            self.step(made, partial(self._run, made))
         differing = {_compared(made) for _, made in noted} ^ {
             _compared(made) for _, made, _ in self._definitions()
         }
@@ -175,7 +175,7 @@ class Filling:
 
     def _one(self, statement: str, *values: object) -> float:
         ((found,),) = self._connection.execute(statement.encode(), values).fetchall()
-        return found
+        return float(found)
 
 
 def _compared(made: str) -> str:

@@ -25,7 +25,7 @@ _SMALL: Final = 10_000
 _LARGE: Final = int(os.environ.get("JOBS", "10000000"))
 _ROUNDS: Final = int(os.environ.get("ROUNDS", "3"))
 _SECONDS: Final = float(os.environ.get("SECONDS", "10"))
-_ACTS: Final = ("submit", "get", "list", "grant")
+_ACTS: Final = ("submit", "get", "get_any", "list", "grant")
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 

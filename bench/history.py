@@ -7,13 +7,17 @@ year; the newest is an hour old. Ids sort by time, as ours do, and every invaria
 import os
 import sys
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from bench.bulk import Filling
 from bench.kept import Databases
 
 OF_AN_OWNER: Final = 100
 _YEAR: Final = 365 * 86_400
+# The last job was submitted so long before the filling began.
+_AGO: Final = timedelta(hours=1)
 _BYTES_OF_A_JOB: Final = 3_300
 _CREDITS: Final = 1_000_000_000
 
@@ -132,8 +136,17 @@ _OF_JOBS: Final[dict[str, tuple[int, str, dict[str, str]]]] = {
 def filled(databases: Databases, count: int) -> str:
     """Give the name of the database with this history; filled now if it is not there."""
     return databases.loaded(
-        f"history_{count}", "bench.history", count=count, size=count * _BYTES_OF_A_JOB
-    )
+        f"history_{count}", "bench.history", count=count, size=count * _BYTES_OF_A_JOB,
+        of=repr((_OF_OWNERS, _OF_JOBS)),
+    )  # fmt: skip
+
+
+def job_of(number: int, count: int, *, newest: datetime) -> tuple[UUID, UUID]:
+    """Give the id and the owner of a job by its number, from when the last one was submitted, as `_JOB` makes them."""
+    last = (newest + _AGO).timestamp() - _AGO.total_seconds()
+    made = last - (count - number) * (_YEAR / count)
+    owner = UUID(int=1 + (number - 1) % (count // OF_AN_OWNER))
+    return UUID(f"{round(made * 1000):012x}70008000{number:012x}"), owner
 
 
 def fill(url: str, count: int) -> None:
@@ -141,7 +154,8 @@ def fill(url: str, count: int) -> None:
     owners = count // OF_AN_OWNER
     filling = Filling(url, [*_OF_OWNERS, *_OF_JOBS])
     constants = {
-        "owners": owners, "jobs": count, "step": _YEAR / count, "newest": filling.began_at() - 3_600,
+        "owners": owners, "jobs": count, "step": _YEAR / count,
+        "newest": filling.began_at() - _AGO.total_seconds(),
     }  # fmt: skip
     filling.strip()
     for table, columns in _OF_OWNERS.items():

@@ -45,19 +45,20 @@ class Databases:
     def filled(self, count: int, *, owners: int) -> str:
         """Give the name of the database with this backlog; filled now if it is not there."""
         label, module = f"backlog_{count}_{owners}", "bench.backlog"
-        name, half = self._names(label, module)
+        name, half = _names(label, of=(_ROOT / "bench" / "backlog.py").read_text())
         if not self._has(name):
             self._clear(label)
             self._fill(half, [module, str(count), str(owners)], count=count)
             self._make("alter database {} rename to {}", half, name)
         return name
 
-    def loaded(self, label: str, module: str, *, count: int, size: int) -> str:
+    def loaded(self, label: str, module: str, *, count: int, size: int, of: str) -> str:
         """Give the name of a database that a module loads, while the server is set for that; now if it is not there.
 
-        What was cut off goes on. The server is started anew before and after. `size` is in bytes.
+        What was cut off goes on. The server is started anew before and after. `size` is in bytes; `of` is a text
+        of what is loaded, by which another filling is told from this one.
         """
-        name, half = self._names(label, module)
+        name, half = _names(label, of=of)
         if not self._has(name):
             self._clear(label, but=half)
             self._make_sure_of_room(size, half)
@@ -66,10 +67,6 @@ class Databases:
             self._make("alter database {} rename to {}", half, name)
             self._restart()
         return name
-
-    def _names(self, label: str, module: str) -> tuple[str, str]:
-        name = f"{label}_{_mark(module)}"
-        return name, f"{name}_half"
 
     def _has(self, name: str) -> bool:
         found = self._admin.execute("select 1 from pg_database where datname = %s", [name])
@@ -142,9 +139,10 @@ def databases() -> Iterator[Databases]:
         servers.stop()
 
 
-def _mark(module: str) -> str:
-    """Give what a database that a module fills depends on, in short."""
-    digest = sha256((_ROOT / module.replace(".", "/")).with_suffix(".py").read_bytes())
+def _names(label: str, *, of: str) -> tuple[str, str]:
+    """Give the name of a database by all that it depends on, and its name while it is filled."""
+    digest = sha256(of.encode())
     for path in sorted(_ROOT.glob("*/migrations/*.py")):
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:8]
+    name = f"{label}_{digest.hexdigest()[:8]}"
+    return name, f"{name}_half"

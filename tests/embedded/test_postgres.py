@@ -60,6 +60,13 @@ def _words(server: postgres.Postgres) -> int:
     return int(found[0])
 
 
+@pytest.mark.parametrize(("gigabytes", "expected"), [(0.5, 128), (4, 512), (24, 3072), (64, 4096)])
+def test_the_cache_is_an_eighth_of_the_machine_within_bounds(
+    gigabytes: float, expected: int
+) -> None:
+    assert postgres.cache_megabytes(round(gigabytes * 2**30)) == expected
+
+
 def test_rows_are_there_after_a_stop(folder: Path) -> None:
     first = postgres.prepare(folder)
     with _running(first):

@@ -37,7 +37,7 @@ def test_the_database_refuses_what_code_must_never_do(statement: str) -> None:
         cursor.execute(statement, [job.id])
 
 
-JOBS = {
+JOBS: dict[str, dict[str, Any]] = {
     "state_known": {"state": "lost"},
     "finished_iff_terminal": {"state": "failed"},
     "video_iff_succeeded": {"video_url": "https://example.com/a.mp4"},
@@ -48,7 +48,7 @@ JOBS = {
     "hidden_after_end": {"hidden_at": "2026-01-01"},
     "charge_within_reserve": {"credits_charged": 5},
 }  # fmt: skip
-ENTRIES = {
+ENTRIES: dict[str, dict[str, Any]] = {
     "kind_known": {"kind": "gift"},
     "double_entry": {"house_delta": 1},
     "job_unless_grant": {"job_id": None},

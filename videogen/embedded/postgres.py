@@ -17,12 +17,14 @@ _FIRST_WITH_BUILTIN_LOCALES: Final = 17
 # What tells why a program of PostgreSQL gave up.
 _REASON: Final = re.compile(r"error:|FATAL|could not", re.IGNORECASE)
 _USER: Final = "videogen"
+# Megabytes.
+_LEAST_CACHE: Final = 128
+_MOST_CACHE: Final = 4096
 
 # Small for a developer's machine, durable as in production: fsync stays on.
 _SETTINGS: Final = """
 listen_addresses = '127.0.0.1'
 max_connections = 80
-shared_buffers = 256MB
 jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
@@ -56,6 +58,7 @@ class Postgres:
         return [
             str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port),
             "-c", "unix_socket_directories=",
+            "-c", f"shared_buffers={cache_megabytes(_memory())}MB",
         ]  # fmt: skip
 
     def is_ready(self) -> bool:
@@ -85,6 +88,18 @@ class Postgres:
             capture_output=True,
             env={**os.environ, "PGPASSWORD": self.password},
         )  # fmt: skip
+
+
+def cache_megabytes(memory: int) -> int:
+    """Give how much of a machine's memory, in bytes, the server may fill with pages: an eighth, within bounds.
+
+    It takes no more than it has read; what it has read it keeps, which the system's own cache may not.
+    """
+    return max(_LEAST_CACHE, min(_MOST_CACHE, memory // 8 // 2**20))
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def prepare(data_dir: Path) -> Postgres:
