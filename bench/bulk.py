@@ -173,9 +173,9 @@ class Filling:
     def _run(self, statement: str) -> None:
         self._connection.execute(statement.encode())
 
-    def _one(self, statement: str, *values: object) -> float:
+    def _one(self, statement: str, *values: object) -> int:
         ((found,),) = self._connection.execute(statement.encode(), values).fetchall()
-        return float(found)
+        return int(found)
 
 
 def _compared(made: str) -> str:
