@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
@@ -173,9 +173,9 @@ class Filling:
     def _run(self, statement: str) -> None:
         self._connection.execute(statement.encode())
 
-    def _one(self, statement: str, *values: object) -> int:
+    def _one(self, statement: str, *values: object) -> Any:
         ((found,),) = self._connection.execute(statement.encode(), values).fetchall()
-        return int(found)
+        return found
 
 
 def _compared(made: str) -> str:
