@@ -3,11 +3,15 @@
 What protects money is counted in PostgreSQL, in the submit statement.
 """
 
+from typing import Final
+
 from django.conf import settings
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
 from jobs import client_addresses
+
+_MINUTE: Final = 60
 
 
 def flood_wait(request: HttpRequest, *, group: str, key: str, per_minute: int) -> int | None:
@@ -16,7 +20,7 @@ def flood_wait(request: HttpRequest, *, group: str, key: str, per_minute: int) -
         request,
         group=group,
         key=lambda *_: key,
-        rate=f"{per_minute}/m",
+        rate=(per_minute, _MINUTE),
         increment=True,
     )
     if usage and usage["should_limit"]:

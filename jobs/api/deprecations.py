@@ -34,6 +34,8 @@ def announce(
     routes: dict[tuple[str, str], Deprecation] = ROUTES,
 ) -> None:
     """Add the headers of a route that will end."""
+    if not routes:
+        return
     match = request.resolver_match
     name = match.url_name if match else None
     found = routes.get((name or "", request.method or ""))
