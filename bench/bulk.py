@@ -7,6 +7,7 @@ last step that was finished. Indexes and foreign keys are dropped and made by th
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -149,7 +150,7 @@ class Filling:
             "select part, made from filling.definition order by id"
         ).fetchall()
         for _, made in noted:
-            self.step(made, lambda made=made: self._run(made))
+            self.step(made, partial(self._run, made))
         differing = {_compared(made) for _, made in noted} ^ {
             _compared(made) for _, made, _ in self._definitions()
         }
@@ -170,10 +171,10 @@ class Filling:
         return self._connection.execute(_DEFINITIONS, self._tables).fetchall()
 
     def _run(self, statement: str) -> None:
-        self._connection.execute(statement.encode())
+        self._connection.execute(statement)
 
     def _one(self, statement: str, *values: object) -> float:
-        ((found,),) = self._connection.execute(statement.encode(), values).fetchall()
+        ((found,),) = self._connection.execute(statement, values or None).fetchall()
         return found
 
 
