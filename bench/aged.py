@@ -6,10 +6,10 @@ a second it did that.
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import django
 
@@ -45,9 +45,6 @@ _ALL_DAYS: Final = filters.Filter(zone=days.zone("UTC"), day=None)
 _VIDEO: Final = Video(url="https://videos.example/1.mp4", thumbnail_url="")
 _WANTED: Final = requests.read({"prompt": "A lighthouse at dusk, waves", "seconds": 4})
 
-# Ids of jobs and their owners.
-_Jobs = list[tuple[UUID, UUID]]
-
 
 class Acts:
     """What is measured; each gives how often a second it was done."""
@@ -71,7 +68,7 @@ class Acts:
 
     def get(self, seconds: float) -> float:
         """Read jobs of some accounts, one by one."""
-        return _repeat(lambda: self._get(self._known), seconds)
+        return _repeat(self._get, seconds)
 
     def get_any(self, seconds: float) -> float:
         """Read any jobs, of which hardly one was read before where there are many."""
@@ -98,15 +95,15 @@ class Acts:
         submission.submit(
             _WANTED,
             owner_id=UUID(int=1 + self._chance.randrange(self._owners)),
-            claim=Claim.by_key(f"new {self._chance.getrandbits(64)}"),
+            claim=Claim.by_key(str(uuid4())),
         )
 
     def _submit_some(self) -> None:
         for _ in range(_SOME):
             self._submit()
 
-    def _get(self, jobs: _Jobs) -> None:
-        job_id, owner_id = self._chance.choice(jobs)
+    def _get(self) -> None:
+        job_id, owner_id = self._chance.choice(self._known)
         rows.find(job_id, owner_id=owner_id)
 
     def _get_any(self) -> None:
@@ -117,7 +114,7 @@ class Acts:
     def _list(self) -> None:
         rows.page(_ALL_DAYS, owner_id=self._chance.choice(self._known)[1])
 
-    def _read_once(self) -> _Jobs:
+    def _read_once(self) -> Sequence[tuple[UUID, UUID]]:
         """Choose whose jobs are read, and read each; give them with their owners."""
         chosen = self._chance.sample(range(self._owners), min(_READERS, self._owners))
         readers = [UUID(int=1 + number) for number in chosen]
@@ -139,7 +136,7 @@ def _end_everything() -> None:
         pass
 
 
-def _end(granted: list[tuple[UUID, int]]) -> None:
+def _end(granted: Sequence[tuple[UUID, int]]) -> None:
     ended = [
         Success(job_id=JobId(job_id), attempt=attempt, video=_VIDEO, learned_by=LearnedBy.POLL)
         for job_id, attempt in granted

@@ -171,10 +171,10 @@ class Filling:
         return self._connection.execute(_DEFINITIONS, self._tables).fetchall()
 
     def _run(self, statement: str) -> None:
-        self._connection.execute(statement.encode())
+        self._connection.execute(statement)
 
     def _one(self, statement: str, *values: object) -> Any:
-        ((found,),) = self._connection.execute(statement.encode(), values).fetchall()
+        ((found,),) = self._connection.execute(statement, values or None).fetchall()
         return found
 
 

@@ -1,11 +1,13 @@
 """What a long history costs: submit, get, list and grant with 10 thousand ended jobs behind them, and with 10 million.
 
 `bin/bench growth` fills each database once, in every table that grows with jobs (bench/history.py), and keeps it in the
-data folder: 10 million jobs are 33 GB. A process for each does the same, act by act in turns, on one server with the
-settings of `bin/dev`. Submissions are of any account, grants of what they left waiting; read are the jobs of 500
-accounts, after each was read once. The small database is a copy of its own, the large one is measured where it is:
-before anything else its process ends what the time before left waiting. JOBS in the environment sets the larger
-one; ROUNDS and SECONDS, how often and for how long each act is measured.
+data folder: 10 million jobs are 31 GB. A process for each does the same, act by act in turns, on one server with the
+settings of `bin/dev`, in whose memory are the indexes that submissions write. Submissions are of any account, grants of
+what they left waiting; `get` and `list` read the jobs of a hundred accounts, which were read once before, `get_any` any
+job, which in the large database is on the disk. The small database is a copy of its own, the large one is measured
+where it is: before anything else its process ends what the time before left waiting. JOBS in the environment
+sets the larger one; ROUNDS and SECONDS, how often and for how long each act is measured. Where others use the
+machine, many short rounds tell more than a few long ones.
 """
 
 import json
