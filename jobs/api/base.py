@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseNotModified
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -71,7 +71,7 @@ def is_known(request: Request, tag: str) -> bool:
 
 def unchanged(tag: str) -> HttpResponse:
     """Answer 304."""
-    return HttpResponse(status=304, headers={"ETag": tag, "Cache-Control": _CACHE})
+    return HttpResponseNotModified(headers={"ETag": tag, "Cache-Control": _CACHE})
 
 
 def tagged(

@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.journeys.test_sockets import session_of
 from tests.stack import RunningStack
 
-_SOON = 8.0
+_SOON = 20.0
 
 
 def _key(stack: RunningStack, **fields: object) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from contextlib import suppress
 from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,8 +41,10 @@ def _answered(stack: RunningStack, *pieces: bytes, waits: bytes = b"") -> tuple[
             while not heard.endswith(b"\r\n\r\n"):
                 heard += connection.recv(1)
             assert heard.startswith(waits), heard
-        for piece in pieces[1:]:
-            connection.sendall(piece)
+        # A server that has answered need not hear the rest.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            for piece in pieces[1:]:
+                connection.sendall(piece)
         answer = HTTPResponse(connection)
         answer.begin()
         return answer.status, json.loads(answer.read())

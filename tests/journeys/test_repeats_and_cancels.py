@@ -11,7 +11,7 @@ from tests.journeys import client
 from tests.stack import RunningStack
 
 pytestmark = pytest.mark.browser
-_SOON = 30_000
+_SOON = 120_000
 
 
 @pytest.fixture

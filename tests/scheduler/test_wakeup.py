@@ -128,7 +128,7 @@ def test_a_planned_delivery_and_one_that_is_sent_again_wake_the_courier(
         pass
     assert "courier" in heard()
 
-    deliveries.replay(Delivery.objects.get().id)
+    deliveries.replay(Delivery.objects.get(channel="webhook").id)
     assert heard() == {"courier"}
 
 

@@ -158,6 +158,7 @@ def test_after_the_last_job_it_is_soon_told_that_nothing_waits() -> None:
     assert publisher.rest == 0.0
 
     publisher._published_at -= publishers.EVERY
+    publisher._rested = 0.0
     assert publisher.step()
     publisher._rested = 0.0
     publisher.step()
@@ -167,7 +168,9 @@ def test_after_the_last_job_it_is_soon_told_that_nothing_waits() -> None:
 
 def test_a_publisher_that_is_woken_all_the_time_looks_by_the_clock(
     django_assert_num_queries: Callable[[int], AbstractContextManager[object]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(publishers, "_GLANCE", 60.0)
     publisher = _at_rest()
     queued(bob())
     publisher.step()
