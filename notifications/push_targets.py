@@ -5,7 +5,7 @@ waits for it, so that a target never changes its owner. [Lock order] of deliveri
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -15,7 +15,11 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from notifications import deliveries, prepared, routes, safe_http, vapid, webhook_endpoints
+from notifications.announcements import Announcement
+from notifications.channel import Planned
 from notifications.errors import InvalidValues, PushTargetMissing
+from notifications.event import Event
+from notifications.message_ids import public_id
 from notifications.models import Platform, PushDevice, PushSubscription
 
 WEB: Final = "web_push"
@@ -100,6 +104,23 @@ def ids_of_browsers(owners: Collection[UUID]) -> Mapping[UUID, list[UUID]]:
 def ids_of_devices(owners: Collection[UUID]) -> Mapping[UUID, list[UUID]]:
     """Give the ids of these owners' phones, newest first."""
     return _ids(_DEVICES, owners)
+
+
+def planned(
+    told: Sequence[tuple[Event, Announcement]], targets: Mapping[UUID, list[UUID]]
+) -> list[tuple[Event, Planned]]:
+    """Make a delivery of each event for every target of its owner."""
+    return [
+        (
+            event,
+            Planned(
+                target=str(target),
+                message_id=public_id(event.subject_id, f"{event.name}:{event.id}"),
+            ),
+        )
+        for event, _ in told
+        for target in targets.get(event.owner_id, ())
+    ]
 
 
 def _ids(statement: str, owners: Collection[UUID]) -> dict[UUID, list[UUID]]:

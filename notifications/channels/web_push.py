@@ -13,7 +13,6 @@ from notifications import crash_points, delivery_policy, push_targets, push_text
 from notifications.announcements import Announcement
 from notifications.channel import DeliveryFailed, Parcel, Planned, Receipt, Skipped
 from notifications.event import Event
-from notifications.message_ids import public_id
 from notifications.models import PushSubscription
 from notifications.safe_http import NoAnswer, Refused, Reply, post
 
@@ -56,17 +55,7 @@ class WebPushChannel:
     def plan(self, told: Sequence[tuple[Event, Announcement]]) -> list[tuple[Event, Planned]]:
         """Make a delivery for every browser of each owner."""
         targets = push_targets.ids_of_browsers({event.owner_id for event, _ in told})
-        return [
-            (
-                event,
-                Planned(
-                    target=str(target),
-                    message_id=public_id(event.subject_id, f"{event.name}:{event.id}"),
-                ),
-            )
-            for event, _ in told
-            for target in targets.get(event.owner_id, ())
-        ]
+        return push_targets.planned(told, targets)
 
     def prepare(self, parcel: Parcel) -> Callable[[], Receipt]:
         """Read the browser and the subject, and seal the words."""
