@@ -69,15 +69,17 @@ def _watch(
             connection.close()
             continue
         out = {name for name, _, is_quarantined in known if is_quarantined}
-        _mind_quarantine(consumer, consumed & out, left, slots)
+        _mind_quarantine(consumer, consumed & out, left, node, slots)
         if follows_servers:
             _follow(consumer, consumed, {name: driver for name, driver, _ in known}, slots)
 
 
-def _mind_quarantine(consumer: Any, out: set[str], left: set[str], slots: queues.Slots) -> None:
+def _mind_quarantine(
+    consumer: Any, out: set[str], left: set[str], node: str, slots: queues.Slots
+) -> None:
     """Take nothing of pools from which this machine is out, and take it again when that is over."""
     for pool in out - left:
-        logger.warning("left_quarantined_pool", extra={"pool": pool})
+        logger.warning("left_quarantined_pool", extra={"pool": pool, "node": node})
         for queue in queues.of_pool(pool, slots):
             consumer.call_soon(consumer.cancel_task_queue, queue)
     for pool in left - out:
