@@ -136,7 +136,7 @@ def read_json(raw: bytes) -> Any:
 
 def fields(request: Request) -> Mapping[str, Any]:
     """Give the fields of a body, whatever its encoding. Raises what its parser raises, and InvalidFields."""
-    if "Transfer-Encoding" in request.headers and not _length(request):
+    if "HTTP_TRANSFER_ENCODING" in request.META and not _length(request):
         _gather(request)
     data = request.data
     if isinstance(data, QueryDict):

@@ -1,13 +1,13 @@
 """Which models are offered, and how: read from the pools, kept for a moment in each process."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from jobs import kinds
+from jobs import kinds, known_pools
 from jobs.errors import InvalidField
 from jobs.models import Pool
+from jobs.remembered import Remembered
 
 # How long a process may offer what pools no longer have, seconds.
 _FRESH_FOR: Final = 2.0
@@ -36,17 +36,9 @@ class Offer:
         return tuple(size for size in self.sizes if (seconds, size) in self.kinds)
 
 
-_cache: tuple[float, dict[str, Offer]] = (float("-inf"), {})
-
-
 def offers() -> dict[str, Offer]:
     """Give every offered model by name, at most two seconds old."""
-    global _cache  # noqa: PLW0603 - one value per process, replaced whole
-    read_at, found = _cache
-    if time.monotonic() - read_at > _FRESH_FOR:
-        found = _read()
-        _cache = (time.monotonic(), found)
-    return found
+    return _offers.value()
 
 
 def offer(model: str) -> Offer:
@@ -59,7 +51,7 @@ def offer(model: str) -> Offer:
 
 
 def _read() -> dict[str, Offer]:
-    pools = list(Pool.objects.order_by("name"))
+    pools = known_pools.read()
     gathered: dict[str, list[Pool]] = {}
     for pool in pools:
         for model in pool.model_names:
@@ -84,7 +76,9 @@ def _read() -> dict[str, Offer]:
     }
 
 
+_offers: Final = Remembered(_read, fresh_for=_FRESH_FOR)
+
+
 def forget() -> None:
     """Read the pools again at the next question."""
-    global _cache  # noqa: PLW0603 - one value per process, replaced whole
-    _cache = (float("-inf"), {})
+    _offers.forget()

@@ -14,7 +14,7 @@ def of(request: HttpRequest, wanted: VideoRequest) -> Claim:
     """Give the claim of a submission over HTTP. Raises InvalidFields."""
     key = key_of(request)
     # What the OpenAI SDKs send instead of a key: 0 with the first try, then 1, 2, ...
-    count = request.headers.get("X-Stainless-Retry-Count", "")
+    count = request.META.get("HTTP_X_STAINLESS_RETRY_COUNT", "")
     if key is None and count.isascii() and count.isdigit():
         return Claim.by_retry_count(int(count[:9]), wanted)
     return Claim.by_key(key)
@@ -22,7 +22,7 @@ def of(request: HttpRequest, wanted: VideoRequest) -> Claim:
 
 def key_of(request: HttpRequest) -> str | None:
     """Read the `Idempotency-Key` header. Raises InvalidFields."""
-    key = request.headers.get(_HEADER)
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not 0 < len(key) <= KEY_LIMIT or not key.isprintable():

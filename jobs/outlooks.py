@@ -18,6 +18,7 @@ from jobs import outlook, speeds, waiting
 from jobs.models import Band as BandRow
 from jobs.models import LineOutlook
 from jobs.outlook import Band, BandKey, Curve, Outlook, Place
+from jobs.remembered import Remembered
 from jobs.requests import STANDBY
 from jobs.states import JobState
 from jobs.waiting import LineNow, Waiting
@@ -72,9 +73,6 @@ class _Lane:
     places: dict[UUID, Place]
 
 
-_cache: tuple[float, Mapping[int, LineNow]] = (float("-inf"), {})
-
-
 def explain(
     rows: Iterable[Mapping[str, Any]],
     *,
@@ -88,7 +86,7 @@ def explain(
         return {}
     at = (now or datetime.now(UTC)).astimezone(zone or UTC)
     lanes = _lanes(owner_id, [row["id"] for row in queued])
-    lines = _lines()
+    lines = _lines.value()
     found = {}
     for row in queued:
         line_id, place = _place(row, lanes, now=at)
@@ -109,7 +107,7 @@ def explain(
 
 def latest_starts(owner_id: UUID, *, line_id: int) -> tuple[float, ...]:
     """Give by when an owner's jobs of a line will have started, soonest first, as moments; the first few."""
-    lane, line = _lanes(owner_id, None).get(line_id), _lines().get(line_id)
+    lane, line = _lanes(owner_id, None).get(line_id), _lines.value().get(line_id)
     if lane is None or line is None or line.outlook is None:
         return ()
     ends = []
@@ -125,7 +123,7 @@ def at_the_end(
     owner_id: UUID, *, line_id: int, zone: ZoneInfo | None = None, run: tuple[float, float] | None
 ) -> Waiting | None:
     """Tell what a job that joined the line now would be told; None where nothing is known of the line."""
-    line = _lines().get(line_id)
+    line = _lines.value().get(line_id)
     published = line.outlook if line else None
     if line is None or published is None:
         return None
@@ -152,21 +150,19 @@ def of_tier(tier: str) -> list[LineNow]:
     """Give the lines of a tier that some pool serves."""
     return [
         line
-        for line in _lines().values()
+        for line in _lines.value().values()
         if line.pools and line.outlook is not None and line.outlook.tier == tier
     ]
 
 
 def read_at() -> float:
     """Say when what this process knows of the lines was read, on the monotonic clock; what is old is read anew."""
-    _lines()
-    return _cache[0]
+    return _lines.dated()[1]
 
 
 def forget() -> None:
     """Read the lines again at the next question."""
-    global _cache  # noqa: PLW0603 - one value per process, replaced whole
-    _cache = (float("-inf"), {})
+    _lines.forget()
 
 
 def _place(
@@ -204,15 +200,6 @@ def _running(owner_id: UUID) -> tuple[int | None, int]:
     return limit, int(running)
 
 
-def _lines() -> Mapping[int, LineNow]:
-    global _cache  # noqa: PLW0603 - one value per process, replaced whole
-    read_at, lines = _cache
-    if time.monotonic() - read_at > _FRESH_FOR:
-        lines = _read()
-        _cache = (time.monotonic(), lines)
-    return lines
-
-
 def _read() -> dict[int, LineNow]:
     bands: dict[BandKey, Band] = {
         (band.tier, band.is_new, band.bucket): Band(low=band.low, high=band.high)
@@ -221,6 +208,9 @@ def _read() -> dict[int, LineNow]:
     return {
         row.line_id: of_row(row, bands) for row in LineOutlook.objects.select_related("line").all()
     }
+
+
+_lines: Final = Remembered(_read, fresh_for=_FRESH_FOR)
 
 
 def of_row(row: LineOutlook, bands: Mapping[BandKey, Band]) -> LineNow:

@@ -1,14 +1,15 @@
 """How long pools take, learned and declared: kept for a moment in each process, so that a submission asks nothing."""
 
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from jobs import costs
+from jobs import costs, known_pools
 from jobs.costs import RunTimes
-from jobs.models import Pool, PoolState, RunTime
+from jobs.models import Pool, PoolState
+from jobs.remembered import Remembered
+from notifications import prepared
 
 # How old what a process knows may be, seconds.
 _FRESH_FOR: Final = 2.0
@@ -31,12 +32,12 @@ class _Known:
     runs: dict[Wish, tuple[float, float] | None] = field(default_factory=dict)
 
 
-_cache: tuple[float, _Known] = (float("-inf"), _Known((), {}, {}))
+_LEARNED: Final = "select pool_name, model, seconds, size, count, p10, median, p90 from run_time"
 
 
 def estimate(model: str, seconds: int, size: str) -> float:
     """Estimate the GPU-seconds of a video over the pools that make it; 0 where none does."""
-    known, wish = _known(), (model, seconds, size)
+    known, wish = _known.value(), (model, seconds, size)
     if wish not in known.estimates:
         known.estimates[wish] = _estimate(known, wish)
     return known.estimates[wish]
@@ -44,7 +45,7 @@ def estimate(model: str, seconds: int, size: str) -> float:
 
 def usual_run(model: str, seconds: int, size: str) -> tuple[float, float] | None:
     """Give how long a video usually runs, from its low to its high, seconds; None where no pool makes it."""
-    known, wish = _known(), (model, seconds, size)
+    known, wish = _known.value(), (model, seconds, size)
     if wish not in known.runs:
         known.runs[wish] = _usual_run(known, wish)
     return known.runs[wish]
@@ -52,8 +53,7 @@ def usual_run(model: str, seconds: int, size: str) -> tuple[float, float] | None
 
 def forget() -> None:
     """Read the pools and what was learned again at the next question."""
-    global _cache  # noqa: PLW0603 - one value per process, replaced whole
-    _cache = (float("-inf"), _Known((), {}, {}))
+    _known.forget()
 
 
 def declared(pool: Pool, wish: Wish) -> float:
@@ -102,25 +102,18 @@ def _makers(known: _Known, wish: Wish) -> list[Pool]:
     return [pool for pool in makers if pool.state == PoolState.ACTIVE] or makers
 
 
-def _known() -> _Known:
-    global _cache  # noqa: PLW0603 - one value per process, replaced whole
-    read_at, known = _cache
-    if time.monotonic() - read_at > _FRESH_FOR:
-        known = _read()
-        _cache = (time.monotonic(), known)
-    return known
-
-
 def _read() -> _Known:
-    pools = list(Pool.objects.order_by("name"))
+    pools = known_pools.read()
     by_name = {pool.name: pool for pool in pools}
     learned = {}
     pairs: dict[tuple[str, str], list[tuple[RunTimes, float]]] = defaultdict(list)
-    for row in RunTime.objects.all():
-        if row.pool_name not in by_name:
+    for pool, model, seconds, size, count, p10, median, p90 in prepared.run(_LEARNED, ()):
+        if pool not in by_name:
             continue
-        wish = (row.model, row.seconds, row.size)
-        times = RunTimes(count=row.count, p10=row.p10, median=row.median, p90=row.p90)
-        learned[row.pool_name, wish] = times
-        pairs[row.pool_name, row.model].append((times, declared(by_name[row.pool_name], wish)))
+        wish = (model, seconds, size)
+        times = learned[pool, wish] = RunTimes(count=count, p10=p10, median=median, p90=p90)
+        pairs[pool, model].append((times, declared(by_name[pool], wish)))
     return _Known(pools, learned, {key: costs.speed_error(each) for key, each in pairs.items()})
+
+
+_known: Final = Remembered(_read, fresh_for=_FRESH_FOR)

@@ -27,7 +27,6 @@ CALL_MIDDLEWARE: Final = [
     "videogen.http_metrics.RequestMetricsMiddleware",
     "videogen.request_ids.RequestIdMiddleware",
     "videogen.unread_bodies.UnreadBodyMiddleware",
-    "django.middleware.security.SecurityMiddleware",
     "videogen.handlers.CallMiddleware",
     "videogen.rate_policy.RateLimitPolicyMiddleware",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from jobs.ids import new_id
 
@@ -16,7 +16,10 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_id = f"req_{new_id().hex}"
-        with bound_contextvars(request=request_id):
+        before = bind_contextvars(request=request_id)
+        try:
             response = self.get_response(request)
+        finally:
+            reset_contextvars(**before)
         response["X-Request-Id"] = request_id
         return response

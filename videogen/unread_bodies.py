@@ -37,7 +37,7 @@ def _is_worth_reading(request: WSGIRequest) -> bool:
     # Who waits for "100 Continue" sends nothing before something is read.
     # Django has no other word for it.
     has_begun: bool = getattr(request, "_read_started", False)
-    return has_begun or "Expect" not in request.headers
+    return has_begun or "HTTP_EXPECT" not in request.META
 
 
 def _read_to_the_end(request: WSGIRequest) -> None:

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from jobs.api.representation import stamp
 from jobs.errors import NoRoom, QuotaExceeded
+from notifications import prepared
 
 _MINUTE: Final = 60
 _DAY: Final = 86_400
@@ -126,10 +127,7 @@ def policy(owner_id: UUID) -> str:
     known = _policies.get(owner_id)
     if known and known[0] > time.monotonic():
         return known[1]
-    with connection.cursor() as cursor:
-        cursor.execute(_POLICY, [owner_id])
-        values = cursor.fetchone() or ()
-    text = _policy(values)
+    text = _policy(next(iter(prepared.run(_POLICY, [owner_id])), ()))
     if len(_policies) >= _MOST_KEPT:
         _policies.clear()
     _policies[owner_id] = time.monotonic() + _POLICY_KEPT, text

@@ -72,7 +72,7 @@ class Jobs(View):
         question = (wanted.zone.key, wanted.day, request.query_params.urlencode())
         page = rows.page(wanted, owner_id=owner_id)
         versions = tag_of(question, page.text)
-        sent = request.headers.get("If-None-Match", "")
+        sent = request.META.get("HTTP_IF_NONE_MATCH", "")
         if known := tags.known(sent, versions, any_waits=page.any_waits):
             return unchanged(known)
         body = {

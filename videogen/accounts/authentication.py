@@ -15,7 +15,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, Access] | None:
         """Find the key's user. None without a bearer header, so that others may answer."""
-        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         found = keys.access_of(secret.strip())
@@ -33,7 +33,7 @@ class SessionTokenAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, Access] | None:
         """Find the token's user. None without the header, so that others may answer."""
-        token = request.headers.get("X-Session-Token")
+        token = request.META.get("HTTP_X_SESSION_TOKEN")
         if token is None:
             return None
         found = tokens.access_of(token.strip())
