@@ -152,6 +152,9 @@ _AT_THE_DOOR: Final = 1.0
 _door_until: dict[str, float] = {}
 # A repeat that came through the door is taken back.
 _GIVE_BACK: Final = "update door set added = added - %s where line_id = %s"
+# What the event of a submission says.
+_NEW: Final = {"state": "queued", "version": 1}
+_TOLD: Final = json.dumps(_NEW)
 # Standby that named no time to start by waits so long, seconds.
 _STANDBY_LASTS: Final = 86_400
 
@@ -319,10 +322,9 @@ def _execute(
 
 
 def _told(origin: Origin) -> str:
-    payload: dict[str, object] = {"state": "queued", "version": 1}
-    if origin.batch_id:
-        payload["batch_id"] = str(origin.batch_id)
-    return json.dumps(payload)
+    if origin.batch_id is None:
+        return _TOLD
+    return json.dumps({**_NEW, "batch_id": str(origin.batch_id)})
 
 
 @cache

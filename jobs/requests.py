@@ -237,11 +237,11 @@ def _offer(value: object) -> catalog.Offer:
 
 
 def _seconds(value: object, offer: catalog.Offer) -> int:
-    allowed = ", ".join(map(str, offer.seconds))
     if value in (None, ""):
         return default_seconds(offer)
     number = _whole(value)
     if number is None or number not in offer.seconds:
+        allowed = ", ".join(map(str, offer.seconds))
         raise InvalidField("seconds", f"{offer.model} makes videos of {allowed} seconds.")
     return number
 

@@ -120,11 +120,8 @@ def _take(
     found = entrance.enter(request, owner_id=owner_id, job_id=job_id, claim=claim, origin=origin)
     if found.is_entered:
         SUBMISSIONS.labels(tier=found.tier, outcome="accepted").inc()
-        wakeup.wake_on_commit(wakeup.DISPATCHER, wakeup.RELAY)
         traces.begun.set(job_id)
-        transaction.on_commit(
-            lambda: journal.moved(job_id, attempt=0, to="queued", cause="submission")
-        )
+        transaction.on_commit(lambda: _announce(job_id))
         return Accepted(
             job_id=job_id,
             is_replay=False,
@@ -145,6 +142,11 @@ def _take(
     if (refusal := refusals.refuse(request, owner_id=owner_id)) is not None:
         raise refusal
     return None
+
+
+def _announce(job_id: JobId) -> None:
+    wakeup.wake(wakeup.DISPATCHER, wakeup.RELAY)
+    journal.moved(job_id, attempt=0, to="queued", cause="submission")
 
 
 def _row(
