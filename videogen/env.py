@@ -151,7 +151,10 @@ def mail(name: str) -> tuple[str, dict[str, str]]:
 
 
 def database(name: str) -> dict[str, str]:
-    """Read a `postgresql://user:password@host:port/name` address as Django's connection keys."""
+    """Read a `postgresql://user:password@host:port/name` address as Django's connection keys.
+
+    A host may be the folder of a socket: `%2Frun%2Fpostgresql`, or `?host=/run/postgresql` behind the name.
+    """
     parts = _parts(name, text(name), like=_LIKE_DATABASE)
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
         raise _malformed(name, like=_LIKE_DATABASE)
@@ -159,9 +162,15 @@ def database(name: str) -> dict[str, str]:
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": dict(parse_qsl(parts.query)).get("host", unquote(parts.hostname or "")),
+        "HOST": dict(parse_qsl(parts.query)).get("host", _host(parts)),
         "PORT": str(parts.port or ""),
     }
+
+
+def _host(parts: SplitResult) -> str:
+    folder = unquote(parts.netloc.rpartition("@")[2].partition(":")[0])
+    # Names of hosts have no capital letters, folders may.
+    return folder if folder.startswith("/") else unquote(parts.hostname or "")
 
 
 def redis(name: str) -> str:

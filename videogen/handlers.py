@@ -91,16 +91,17 @@ class CallMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
         self._security = SecurityMiddleware(get_response)
-        self._hosts: set[str | None] = set()
+        self._hosts: set[str] = set()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        host = request.META.get("HTTP_HOST")
+        host = request.META.get("HTTP_HOST", "")
         if host not in self._hosts:
             # Raises DisallowedHost, which is answered 400.
             request.get_host()
             if len(self._hosts) >= _MOST_HOSTS:
                 self._hosts.clear()
-            self._hosts.add(host)
+            if host:
+                self._hosts.add(host)
         return self._security.process_request(request) or self.get_response(request)
 
 

@@ -4,8 +4,10 @@ import os
 import sys
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 from dbos import DBOS, DBOSClient, DBOSConfig
+from psycopg.conninfo import conninfo_to_dict
 
 from bench.others.reporting import by_threads, tell
 
@@ -48,4 +50,11 @@ def main(database: str, callers: int, seconds: float, lives: int) -> None:
     DBOS.destroy()
 
 
-main(os.environ["DATABASE_URL"], int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))
+def _address() -> str:
+    """Give the database's address as SQLAlchemy reads it: a socket is no host there."""
+    found = conninfo_to_dict(os.environ["DATABASE_URL"])
+    where = urlencode({"host": found["host"], "port": found["port"]})
+    return f"postgresql://{found['user']}:{found['password']}@/{found['dbname']}?{where}"
+
+
+main(_address(), int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))

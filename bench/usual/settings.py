@@ -1,9 +1,9 @@
 """Settings as `startproject` gives them, with the same servers and the same prefork as the product."""
 
 import os
-from urllib.parse import urlsplit
 
-_DATABASE = urlsplit(os.environ["DATABASE_URL"])
+from videogen import env
+
 SECRET_KEY = os.environ["SECRET_KEY"]
 ALLOWED_HOSTS = ["127.0.0.1"]
 INSTALLED_APPS = [
@@ -28,10 +28,7 @@ ROOT_URLCONF = "bench.usual.urls"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
-        "HOST": _DATABASE.hostname,
-        "PORT": _DATABASE.port,
-        "USER": _DATABASE.username,
-        "PASSWORD": _DATABASE.password,
+        **env.database("DATABASE_URL"),
         "NAME": "usual",
         "CONN_MAX_AGE": 60,
     },

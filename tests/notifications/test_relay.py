@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -164,9 +165,8 @@ def test_parked_events_are_heard_when_somebody_mended_the_cause(
 
 def _relay_process(**environment: str) -> "subprocess.Popen[bytes]":
     address = connection.settings_dict
-    url = (
-        f"postgresql://{address['USER']}:{address['PASSWORD']}@{address['HOST']}:{address['PORT']}"
-    )
+    host = quote(str(address["HOST"]), safe="")
+    url = f"postgresql://{address['USER']}:{address['PASSWORD']}@{host}:{address['PORT']}"
     return subprocess.Popen(
         [sys.executable, "manage.py", "run", "relay"],
         cwd=Path(__file__).resolve().parent.parent.parent,

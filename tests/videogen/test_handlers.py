@@ -8,7 +8,8 @@ import pytest
 from django.core.signals import request_started
 from django.db import close_old_connections
 
-from tests.factories import ann
+from tests.factories import ann, cy, queued
+from videogen.handlers import Application
 from videogen.wsgi import application
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,9 @@ def _one_connection() -> Iterator[None]:
     request_started.connect(close_old_connections)
 
 
-def _call(path: str, **headers: str) -> tuple[str, dict[str, str], bytes]:
+def _call(
+    path: str, *, to: Application = application, **headers: str
+) -> tuple[str, dict[str, str], bytes]:
     sent: dict[str, Any] = {}
 
     def start(status: str, headers: list[tuple[str, str]], *_: object) -> None:
@@ -51,7 +54,7 @@ def _call(path: str, **headers: str) -> tuple[str, dict[str, str], bytes]:
         "wsgi.url_scheme": "http",
         **headers,
     }
-    answer = application(environ, start)
+    answer = to(environ, start)
     body = b"".join(answer)
     return sent["status"], sent["headers"], body
 
@@ -85,6 +88,57 @@ def test_a_call_for_a_host_that_is_not_ours_is_refused() -> None:
     bearer = f"Bearer {ann().api_key}"
     status, _, _ = _call("/api/v1/jobs", HTTP_AUTHORIZATION=bearer, HTTP_HOST="evil.example")
     assert status.startswith("400")
+
+
+def test_a_host_is_looked_at_each_time_until_it_is_known_as_ours() -> None:
+    bearer = f"Bearer {ann().api_key}"
+    for host, status in (("testserver", "200"), ("evil.example", "400")) * 2:
+        found, _, _ = _call("/api/v1/jobs", HTTP_AUTHORIZATION=bearer, HTTP_HOST=host)
+        assert found.startswith(status), host
+
+
+def test_an_answer_without_a_body_names_no_length() -> None:
+    bearer = f"Bearer {ann().api_key}"
+    _, first, _ = _call("/api/v1/jobs", HTTP_AUTHORIZATION=bearer)
+    status, headers, body = _call(
+        "/api/v1/jobs", HTTP_AUTHORIZATION=bearer, HTTP_IF_NONE_MATCH=first["ETag"]
+    )
+    assert (status, body) == ("304 Not Modified", b"")
+    assert "Content-Length" not in headers
+    assert headers["ETag"] == first["ETag"]
+
+
+def test_a_call_without_tls_is_sent_on_where_tls_is_wanted(settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_HSTS_SECONDS = 60
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    strict, bearer = Application(), f"Bearer {ann().api_key}"
+    status, headers, _ = _call("/api/v1/jobs", to=strict, HTTP_AUTHORIZATION=bearer)
+    assert (status, headers["Location"]) == (
+        "301 Moved Permanently",
+        "https://testserver/api/v1/jobs",
+    )
+    assert "Strict-Transport-Security" not in headers
+    status, headers, _ = _call(
+        "/api/v1/jobs", to=strict, HTTP_AUTHORIZATION=bearer, HTTP_X_FORWARDED_PROTO="https"
+    )
+    assert (status, headers["Strict-Transport-Security"]) == ("200 OK", "max-age=60")
+
+
+def test_addresses_that_were_found_once_name_their_own_job_each_time() -> None:
+    owner, other = ann(), cy()
+    mine, theirs = queued(owner), queued(other)
+    for _ in range(2):
+        for who, job, status in (
+            (owner, mine, "200"),
+            (owner, theirs, "404"),
+            (other, mine, "404"),
+        ):
+            found, _, body = _call(
+                f"/api/v1/jobs/{job}", HTTP_AUTHORIZATION=f"Bearer {who.api_key}"
+            )
+            assert found.startswith(status)
+            assert (str(job).encode() in body) is (status == "200")
 
 
 def test_a_cookie_beside_a_key_opens_nothing() -> None:

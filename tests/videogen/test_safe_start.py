@@ -133,6 +133,25 @@ def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: An
     assert env.text("SOME_SECRET") == "of the file"
 
 
+@pytest.mark.parametrize(
+    ("address", "host", "port"),
+    [
+        ("postgresql://a:b@DB.example/c", "db.example", ""),
+        ("postgresql://a:b@%2Fvar%2FRun%20it:5433/c", "/var/Run it", "5433"),
+        ("postgresql://a:b@:5433/c?host=/var/Run", "/var/Run", "5433"),
+        ("postgresql:///c", "", ""),
+    ],
+)
+def test_a_database_may_be_named_by_the_folder_of_its_socket(
+    monkeypatch: pytest.MonkeyPatch, address: str, host: str, port: str
+) -> None:
+    from videogen import env
+
+    monkeypatch.setenv("SOME_URL", address)
+    found = env.database("SOME_URL")
+    assert (found["HOST"], found["PORT"], found["NAME"]) == (host, port, "c")
+
+
 def test_the_tls_that_an_address_asks_for_reaches_every_connection_and_program(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -108,7 +108,7 @@ def reachable(host: str) -> str:
 def runtime_dir(data_dir: Path) -> Path:
     """Give a private folder whose path is short enough for unix sockets; the same until removed."""
     folder = data_dir / "run"
-    if len(os.fsencode(folder)) <= _SOCKET_ROOM:
+    if with_room_for_sockets(folder):
         return folder
     known = folder / "sockets"
     if known.exists() and _is_private(found := Path(known.read_text(encoding="utf-8"))):
@@ -117,6 +117,11 @@ def runtime_dir(data_dir: Path) -> Path:
     made = tempfile.mkdtemp(prefix="videogen-", dir="/tmp")
     known.write_text(made, encoding="utf-8")
     return Path(made)
+
+
+def with_room_for_sockets(folder: Path) -> Path | None:
+    """Give the folder where its path is short enough for sockets in it, else None."""
+    return folder if len(os.fsencode(folder)) <= _SOCKET_ROOM else None
 
 
 def remove_runtime_dir(data_dir: Path) -> None:
