@@ -145,6 +145,22 @@ SAFETY: Final[tuple[tuple[str, str, str], ...]] = (
         """,
     ),
     (
+        "waits_in_a_line_that_is_there",
+        "The line in which a job waits is there.",
+        """
+        select backlog.job_id, backlog.line_id from backlog left join line on line.id = backlog.line_id
+        where line.id is null
+        """,
+    ),
+    (
+        "tier_is_there",
+        "A job's tier is there.",
+        """
+        select job.id, job.tier_id from job left join tier on tier.name = job.tier_id
+        where tier.name is null
+        """,
+    ),
+    (
         "lanes_say_what_waits",
         "A lane's state, work and next job are those of the backlog.",
         lanes.WRONG,

@@ -45,6 +45,8 @@ CORRUPTIONS = {
     "lease_iff_holding": "delete from lease",
     "attempts_counted": "delete from attempt",
     "one_place_in_line": "delete from backlog",
+    "waits_in_a_line_that_is_there": "delete from line",
+    "tier_is_there": "delete from tier where name = (select tier_id from job limit 1)",
     "lanes_say_what_waits": "update lane set work = work + 1",
     "video_of_the_winner": "update attempt set outcome = 'backend_error'"
     " where outcome = 'succeeded'",
