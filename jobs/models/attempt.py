@@ -22,7 +22,14 @@ class LearnedBy(models.TextChoices):
 class Attempt(models.Model):
     """One try: where it ran, who ran it, how it ended."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, db_index=False, related_name="attempts")
+    # No constraint: it is written with its job, and no job is removed.
+    job = models.ForeignKey(
+        Job,
+        on_delete=models.CASCADE,
+        db_index=False,
+        db_constraint=False,
+        related_name="attempts",
+    )
     number = GuardedSmallIntegerField()
     # Names, not keys: the record outlives the pool.
     pool = models.CharField(max_length=64)
@@ -78,8 +85,13 @@ class Attempt(models.Model):
 class JobTransition(models.Model):
     """One move of a job. Append-only."""
 
+    # No constraint: it is written with its job, and no job is removed.
     job = models.ForeignKey(
-        Job, on_delete=models.CASCADE, db_index=False, related_name="transitions"
+        Job,
+        on_delete=models.CASCADE,
+        db_index=False,
+        db_constraint=False,
+        related_name="transitions",
     )
     # The job's version after the move.
     version = GuardedIntegerField()

@@ -35,8 +35,13 @@ _BREAKS_NOTHING = Breaks(
 
 class Job(models.Model):
     id = models.UUIDField(primary_key=True, default=new_job_id, editable=False)
+    # No constraint: its reservation has one, and is kept for ever.
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="jobs"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="jobs",
     )
     # The tier in whose line it waits, or from which it was granted. No constraint: all submissions would lock the
     # same row. The line keeps its tier, and the owner's lane its line.

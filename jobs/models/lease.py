@@ -9,7 +9,8 @@ from jobs.models.pool import Pool
 
 
 class Lease(models.Model):
-    job = models.OneToOneField(Job, primary_key=True, on_delete=models.CASCADE)
+    # No constraint: it is written with its job, and no job is removed.
+    job = models.OneToOneField(Job, primary_key=True, on_delete=models.CASCADE, db_constraint=False)
     attempt = GuardedSmallIntegerField()
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, db_index=False)
     slot = GuardedIntegerField()

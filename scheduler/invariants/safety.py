@@ -161,6 +161,25 @@ SAFETY: Final[tuple[tuple[str, str, str], ...]] = (
         """,
     ),
     (
+        "owner_is_there",
+        "A job's owner is there.",
+        """
+        select job.id, job.owner_id from job left join account_user on account_user.id = job.owner_id
+        where account_user.id is null
+        """,
+    ),
+    (
+        "of_a_job_that_is_there",
+        "Moves, attempts and leases are of a job that is there.",
+        """
+        select of.job_id, of.what from (
+            select job_id, 'move' as what from job_transition
+            union all select job_id, 'attempt' from attempt
+            union all select job_id, 'lease' from lease
+        ) of left join job on job.id = of.job_id where job.id is null
+        """,
+    ),
+    (
         "lanes_say_what_waits",
         "A lane's state, work and next job are those of the backlog.",
         lanes.WRONG,

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
     [
         "update job set state = 'running', finished_at = null, video_url = '' where id = %s",
         "update job set attempt = 0 where id = %s",
+        "delete from job where id = %s",
         "delete from job_transition where job_id = %s",
         "update ledger_entry set balance_delta = 0 where job_id = %s",
         (

@@ -47,6 +47,8 @@ CORRUPTIONS = {
     "one_place_in_line": "delete from backlog",
     "waits_in_a_line_that_is_there": "delete from line",
     "tier_is_there": "delete from tier where name = (select tier_id from job limit 1)",
+    "owner_is_there": "delete from account_user where id = (select owner_id from job limit 1)",
+    "of_a_job_that_is_there": "delete from job where state = 'succeeded'",
     "lanes_say_what_waits": "update lane set work = work + 1",
     "video_of_the_winner": "update attempt set outcome = 'backend_error'"
     " where outcome = 'succeeded'",
