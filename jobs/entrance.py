@@ -45,25 +45,6 @@ class _Way(Enum):
 # checks its conditions again on the row as the transaction before left it. No row from `room`: refused,
 # nothing written. A row from `room` and none from `entered`: an equal request was there first. The claims
 # decide by their unique index, which sees what was committed after this statement began.
-_KEYED: Final = """, keyed as (
-    insert into idempotency_key (owner_id, key, fingerprint, job_id)
-    select owner_id, %(key)s, %(fingerprint)s, %(job)s from passed
-    on conflict do nothing
-    returning job_id
-)"""
-_SAME: Final = """, same as (
-    insert into idempotency_key as earlier (owner_id, key, fingerprint, job_id)
-    select owner_id, %(content)s, %(content_mark)s, %(job)s from passed
-    on conflict (owner_id, key) do update set job_id = excluded.job_id,
-        created_at = excluded.created_at, fingerprint = excluded.fingerprint
-        where case when %(window)s > 0
-                then earlier.created_at <= now() - make_interval(secs => %(window)s)
-                else not %(is_first_try)s or earlier.fingerprint <> %(retry_mark)s
-                    or earlier.created_at <= now() - make_interval(secs => %(resent)s) end
-            or (%(only_hopeful)s and exists (select 1 from job where job.id = earlier.job_id
-                and job.state in ('failed', 'canceled', 'expired')))
-    returning job_id
-)"""
 # Counted only while the account was locked by an earlier statement: then no job of the owner can end between
 # this count and the limit's check, which would be made with a newer row than the count.
 _RUNNING: Final = places.NOT_IN_LINE
@@ -331,7 +312,7 @@ def _told(origin: Origin) -> str:
 
 @cache
 def _statement(*, has_key: bool, has_content: bool, way: _Way, is_standby: bool) -> str:
-    claims = (_KEYED if has_key else "") + (_SAME if has_content else "")
+    claims = (idempotency.KEYED if has_key else "") + (idempotency.SAME if has_content else "")
     names = [name for name, has in (("keyed", has_key), ("same", has_content)) if has]
     claimed = " and ".join(f"exists (select 1 from {name})" for name in names)
     by_gate = way is _Way.GATES
