@@ -15,19 +15,19 @@ class Breaks(Func):
         super().__init__(*columns, function=function, output_field=BooleanField())
 
 
-class GuardedIntegerField(PositiveIntegerField):
+class GuardedIntegerField(PositiveIntegerField):  # type: ignore[type-arg]  # takes none when it runs
     """A number from zero on. In the database the table's function refuses others, not a constraint of the column."""
 
-    default_validators = (MinValueValidator(0),)
+    default_validators = [MinValueValidator(0)]
 
     def get_internal_type(self) -> str:
         return "IntegerField"
 
 
-class GuardedSmallIntegerField(PositiveSmallIntegerField):
+class GuardedSmallIntegerField(PositiveSmallIntegerField):  # type: ignore[type-arg]  # as above
     """As `GuardedIntegerField`, up to 32,767."""
 
-    default_validators = (MinValueValidator(0),)
+    default_validators = [MinValueValidator(0)]
 
     def get_internal_type(self) -> str:
         return "SmallIntegerField"
