@@ -45,25 +45,6 @@ class _Way(Enum):
 # checks its conditions again on the row as the transaction before left it. No row from `room`: refused,
 # nothing written. A row from `room` and none from `entered`: an equal request was there first. The claims
 # decide by their unique index, which sees what was committed after this statement began.
-_KEYED: Final = """, keyed as (
-    insert into idempotency_key (owner_id, key, fingerprint, job_id)
-    select owner_id, %(key)s, %(fingerprint)s, %(job)s from passed
-    on conflict do nothing
-    returning job_id
-)"""
-_SAME: Final = """, same as (
-    insert into idempotency_key as earlier (owner_id, key, fingerprint, job_id)
-    select owner_id, %(content)s, %(content_mark)s, %(job)s from passed
-    on conflict (owner_id, key) do update set job_id = excluded.job_id,
-        created_at = excluded.created_at, fingerprint = excluded.fingerprint
-        where case when %(window)s > 0
-                then earlier.created_at <= now() - make_interval(secs => %(window)s)
-                else not %(is_first_try)s or earlier.fingerprint <> %(retry_mark)s
-                    or earlier.created_at <= now() - make_interval(secs => %(resent)s) end
-            or (%(only_hopeful)s and exists (select 1 from job where job.id = earlier.job_id
-                and job.state in ('failed', 'canceled', 'expired')))
-    returning job_id
-)"""
 # Counted only while the account was locked by an earlier statement: then no job of the owner can end between
 # this count and the limit's check, which would be made with a newer row than the count.
 _RUNNING: Final = places.NOT_IN_LINE
@@ -82,23 +63,28 @@ _SHOWN: Final = """, shown as materialized (
     for no key update of ticket
 )"""
 _NO_TICKET: Final = """and not exists (
-    select from ticket where ticket.owner_id = a.owner_id and ticket.job_id is null
+    select from ticket where ticket.owner_id = %(owner)s and ticket.job_id is null
         and ticket.valid_until >= statement_timestamp())"""
 _USED: Final = """, used as (
     update ticket set job_id = %(job)s from entered where ticket.id = (select id from shown)
 )"""
-_SUBMIT: Final = f"""
-with line_of as materialized (
+# The line before the account is locked: whoever shows a ticket locks that first.
+_LINE_OF: Final = f"""line_of as materialized (
     select line.id, line.tier_id from account a join line on line.kind = %(kind)s
         and line.tier_id = case when %(standby)s then '{STANDBY}' else a.tier_id end
     where a.owner_id = %(owner)s
-)/*shown*/, room as materialized (
+)"""
+_BY_LINE: Final = "cross join line_of"
+_BY_OWN_LINE: Final = "join line line_of on line_of.kind = %(kind)s and line_of.tier_id = a.tier_id"
+# One row, or none where nobody has room.
+_SUBMIT: Final = f"""
+with /*line_of*//*shown*/room as materialized (
     select a.owner_id, line_of.tier_id, line_of.id as line_id,
         greatest(a.day, (statement_timestamp() at time zone 'UTC')::date) as today,
         coalesce(make_interval(secs => 60.0 / nullif(plan.submissions_per_minute, 0)), '0') as spacing,
         plan.queued_limit - a.live_count - 1
-            + (select count(*) from lease where lease.owner_id = a.owner_id) as places_left
-    from account a join tier plan on plan.name = a.tier_id cross join line_of
+            + (select count(*) from lease where lease.owner_id = %(owner)s) as places_left
+    from account a join tier plan on plan.name = a.tier_id /*by_line*/
     where a.owner_id = %(owner)s and a.balance >= %(credits)s
         and (plan.submissions_per_minute is null or a.submitted_until
             <= statement_timestamp() + make_interval(secs => 60.0 - 60.0 / nullif(plan.submissions_per_minute, 0)))
@@ -142,10 +128,9 @@ with line_of as materialized (
     {outbox.INSERT}
     select %(event)s, id, owner_id, %(payload)s::jsonb from created
 )
-select (select count(*) from room), (select count(*) from passed), (select count(*) from entered),
-    (select line_id from let_in), (select tier_id from room), (select places_left from room),
-    created.created_at, created.start_by, created.finish_by
-from (select) always left join created on true
+select true, exists (select from passed), created.created_at is not null, (select line_id from /*let_in*/),
+    room.tier_id, room.places_left, created.created_at, created.start_by, created.finish_by
+from room left join created on true
 """
 # After the door itself decided, requests of that kind go straight to it for so long, seconds.
 _AT_THE_DOOR: Final = 1.0
@@ -160,16 +145,16 @@ _STANDBY_LASTS: Final = 86_400
 
 
 class Outcome(NamedTuple):
-    """What the statement found: 1 or 0 each, the line whose door counted the job, and the line's tier.
+    """What the statement found, the line whose door counted the job, and the line's tier.
 
     `places_left` of the plan's line are None where the plan has no such limit; moments are those of the new job.
     """
 
-    has_room: int
-    has_passed: int
-    is_entered: int
-    counted_in: int | None
-    tier: str
+    has_room: bool = False
+    has_passed: bool = False
+    is_entered: bool = False
+    counted_in: int | None = None
+    tier: str = ""
     places_left: int | None = None
     created_at: datetime | None = None
     start_by: datetime | None = None
@@ -212,7 +197,7 @@ def _enter(
         # The claim is gone after its days, and the job still knows its key.
         if "job_one_per_key" not in str(error):
             raise
-        return Outcome(1, 1, 0, None, "")
+        return Outcome(has_room=True, has_passed=True)
 
 
 def _by_turns(
@@ -276,7 +261,7 @@ def _execute(
     way: _Way,
 ) -> Outcome:
     start_within = request.start_within or (_STANDBY_LASTS if request.standby else None)
-    (found,) = prepared.run(
+    found = prepared.run(
         _statement(
             has_key=claim.key is not None,
             has_content=claim.content is not None,
@@ -318,7 +303,7 @@ def _execute(
             "payload": _told(origin),
         },
     )
-    return Outcome(*found)
+    return Outcome(*found[0]) if found else Outcome()
 
 
 def _told(origin: Origin) -> str:
@@ -329,7 +314,7 @@ def _told(origin: Origin) -> str:
 
 @cache
 def _statement(*, has_key: bool, has_content: bool, way: _Way, is_standby: bool) -> str:
-    claims = (_KEYED if has_key else "") + (_SAME if has_content else "")
+    claims = (idempotency.KEYED if has_key else "") + (idempotency.SAME if has_content else "")
     names = [name for name, has in (("keyed", has_key), ("same", has_content)) if has]
     claimed = " and ".join(f"exists (select 1 from {name})" for name in names)
     by_gate = way is _Way.GATES
@@ -337,8 +322,11 @@ def _statement(*, has_key: bool, has_content: bool, way: _Way, is_standby: bool)
     parts = {
         "own_places": places.ON_STANDBY if is_standby else own_places,
         "running": _RUNNING if way is _Way.LOCKED else "0",
-        "shown": "" if by_gate else _SHOWN,
+        "line_of": "" if by_gate else _LINE_OF,
+        "shown": "" if by_gate else f"{_SHOWN}, ",
+        "by_line": _BY_OWN_LINE if by_gate else _BY_LINE,
         "no_ticket": _NO_TICKET if by_gate else "",
+        "let_in": "by_gate" if by_gate else "let_in",
         "enter": gates.BY_GATE_ONLY if by_gate else gates.ENTER,
         "used": "" if by_gate else _USED,
         "claims": claims,

@@ -36,10 +36,10 @@ chosen as materialized (
     returning gate.line_id
 )"""
 _PASSED: Final = """, passed as (
-    select room.* from room where exists (select from let_in) or not exists (
+    select room.* from room where exists (select from {let_in}) or not exists (
         select from door d where d.line_id = room.line_id and d.bound is not null)
 )"""
-BY_GATE_ONLY: Final = f"{_BY_GATE}, let_in as materialized (select line_id from by_gate){_PASSED}"
+BY_GATE_ONLY: Final = f"{_BY_GATE}{_PASSED.format(let_in='by_gate')}"
 ENTER: Final = f"""{_BY_GATE}, the_door as materialized (
     select d.*, d.bound * case when exists (select from shown) then {door.WITH_TICKET}
         when d.book > statement_timestamp() then {door.WHILE_BOOKED} else {door.WITHOUT_TICKET} end as most
@@ -74,7 +74,7 @@ ENTER: Final = f"""{_BY_GATE}, the_door as materialized (
     where gate.line_id = taken_back.line_id and gate.number = taken_back.number
 ), let_in as materialized (
     select line_id from by_gate union all select line_id from asked where fits
-){_PASSED}"""
+){_PASSED.format(let_in="let_in")}"""
 # What the gates of a door counted since it was published.
 ADDED: Final = "(select coalesce(sum(gate.added), 0) from gate where gate.line_id = door.line_id)"
 # The gates of new lines.

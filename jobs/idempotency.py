@@ -26,6 +26,26 @@ RESENT_SECONDS: Final = 120.0
 # Marks a claim that a retry made: its first try may still be on the way, and is then given that job.
 RETRY_MARK: Final = b"retry"
 
+# Parts of the submit statement, `passed` is who may make the job: claims by key and by content.
+KEYED: Final = """, keyed as (
+    insert into idempotency_key (owner_id, key, fingerprint, job_id)
+    select owner_id, %(key)s, %(fingerprint)s, %(job)s from passed
+    on conflict do nothing
+    returning job_id
+)"""
+SAME: Final = """, same as (
+    insert into idempotency_key as earlier (owner_id, key, fingerprint, job_id)
+    select owner_id, %(content)s, %(content_mark)s, %(job)s from passed
+    on conflict (owner_id, key) do update set job_id = excluded.job_id,
+        created_at = excluded.created_at, fingerprint = excluded.fingerprint
+        where case when %(window)s > 0
+                then earlier.created_at <= now() - make_interval(secs => %(window)s)
+                else not %(is_first_try)s or earlier.fingerprint <> %(retry_mark)s
+                    or earlier.created_at <= now() - make_interval(secs => %(resent)s) end
+            or (%(only_hopeful)s and exists (select 1 from job where job.id = earlier.job_id
+                and job.state in ('failed', 'canceled', 'expired')))
+    returning job_id
+)"""
 _FORGET: Final = """
 delete from idempotency_key where (owner_id, key) in (
     select owner_id, key from idempotency_key

@@ -2,9 +2,9 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 from django.db.models.functions import Now
 
+from jobs.models.breaks import Breaks, GuardedIntegerField
 from jobs.models.tier import Tier
 
 
@@ -20,13 +20,13 @@ class Account(models.Model):
     balance = models.BigIntegerField(default=0)
     held = models.BigIntegerField(default=0)
     # Jobs that have not ended.
-    live_count = models.PositiveIntegerField(default=0)
+    live_count = GuardedIntegerField(default=0)
     # The time up to which submissions are used up (GCRA, ITU-T I.371).
     submitted_until = models.DateTimeField(db_default=Now())
     # What was submitted on the last day of a submission, UTC: jobs, and their GPU-seconds by estimate. What
     # never got a slot gives its seconds back.
     day = models.DateField(null=True)
-    day_jobs = models.PositiveIntegerField(default=0, db_default=0)
+    day_jobs = GuardedIntegerField(default=0, db_default=0)
     day_gpu_seconds = models.FloatField(default=0, db_default=0)
     # The last month whose credits were granted, as YYYY-MM in UTC.
     granted_month = models.CharField(max_length=7, blank=True, default="")
@@ -35,8 +35,12 @@ class Account(models.Model):
         db_table = "account"
         indexes = [models.Index(name="account_by_granted_month", fields=["granted_month"])]
         constraints = [
-            models.CheckConstraint(name="account_never_overdrawn", condition=Q(balance__gte=0)),
-            models.CheckConstraint(name="account_held_not_negative", condition=Q(held__gte=0)),
+            models.CheckConstraint(
+                name="account_breaks_nothing",
+                condition=Breaks(
+                    "balance", "held", "live_count", "day_jobs", function="account_breaks"
+                ),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from jobs.models.breaks import Breaks
+from jobs.models.breaks import Breaks, GuardedIntegerField, GuardedSmallIntegerField
 from jobs.models.job import Job
 
 
@@ -22,11 +22,18 @@ class LearnedBy(models.TextChoices):
 class Attempt(models.Model):
     """One try: where it ran, who ran it, how it ended."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, db_index=False, related_name="attempts")
-    number = models.PositiveSmallIntegerField()
+    # No constraint: it is written with its job, and no job is removed.
+    job = models.ForeignKey(
+        Job,
+        on_delete=models.CASCADE,
+        db_index=False,
+        db_constraint=False,
+        related_name="attempts",
+    )
+    number = GuardedSmallIntegerField()
     # Names, not keys: the record outlives the pool.
     pool = models.CharField(max_length=64)
-    slot = models.PositiveIntegerField()
+    slot = GuardedIntegerField()
     worker = models.CharField(max_length=128, blank=True, default="")
     node = models.CharField(max_length=128, blank=True, default="")
     backend_job_id = models.CharField(max_length=255, blank=True, default="")
@@ -64,9 +71,10 @@ class Attempt(models.Model):
                 condition=Q(~Q(backend_job_id=""), ended_at__isnull=True),
             ),
             models.CheckConstraint(
-                name="attempt_outcome_iff_ended",
-                condition=Q(ended_at__isnull=True, outcome="")
-                | Q(Q(ended_at__isnull=False), ~Q(outcome="")),
+                name="attempt_breaks_nothing",
+                condition=Breaks(
+                    "number", "slot", "ended_at", "outcome", function="attempt_breaks"
+                ),
             ),
         ]
 
@@ -77,14 +85,19 @@ class Attempt(models.Model):
 class JobTransition(models.Model):
     """One move of a job. Append-only."""
 
+    # No constraint: it is written with its job, and no job is removed.
     job = models.ForeignKey(
-        Job, on_delete=models.CASCADE, db_index=False, related_name="transitions"
+        Job,
+        on_delete=models.CASCADE,
+        db_index=False,
+        db_constraint=False,
+        related_name="transitions",
     )
     # The job's version after the move.
-    version = models.PositiveIntegerField()
+    version = GuardedIntegerField()
     from_state = models.CharField(max_length=10, blank=True)
     to_state = models.CharField(max_length=10)
-    attempt = models.PositiveSmallIntegerField()
+    attempt = GuardedSmallIntegerField()
     # What caused it, in a word: a failure's kind, "owner", "grant", ...
     cause = models.CharField(max_length=32)
     at = models.DateTimeField(db_default=models.functions.Now())
@@ -105,7 +118,7 @@ class JobTransition(models.Model):
             ),
             models.CheckConstraint(
                 name="transition_breaks_nothing",
-                condition=Breaks("to_state", function="transition_breaks"),
+                condition=Breaks("to_state", "version", "attempt", function="transition_breaks"),
             ),
         ]
 

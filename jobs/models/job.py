@@ -6,13 +6,13 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.ids import new_job_id
-from jobs.models.breaks import Breaks
+from jobs.models.breaks import Breaks, GuardedIntegerField, GuardedSmallIntegerField
 from jobs.models.pool import Pool
 from jobs.models.tier import Tier
 from jobs.querysets import JobQuerySet
 from jobs.states import TERMINAL, JobState
 
-# What of a job must fit together is in the function (migration 0023), which names the first rule that is broken.
+# What of a job must fit together is in the function (migration 0024), which names the first rule that is broken.
 _BREAKS_NOTHING = Breaks(
     "state",
     "attempt",
@@ -24,28 +24,39 @@ _BREAKS_NOTHING = Breaks(
     "video_url",
     "credits_reserved",
     "credits_charged",
+    "failed_count",
+    "version",
+    "seconds",
+    "cancel_fee",
+    "progress",
     function="job_breaks",
 )
 
 
 class Job(models.Model):
     id = models.UUIDField(primary_key=True, default=new_job_id, editable=False)
+    # No constraint: its reservation has one, and is kept for ever.
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="jobs"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="jobs",
     )
-    # The tier in whose line it waits, or from which it was granted.
-    tier = models.ForeignKey(Tier, on_delete=models.PROTECT, db_index=False)
+    # The tier in whose line it waits, or from which it was granted. No constraint: all submissions would lock the
+    # same row. The line keeps its tier, and the owner's lane its line.
+    tier = models.ForeignKey(Tier, on_delete=models.PROTECT, db_index=False, db_constraint=False)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     # Number of the current attempt and fencing token; 0 until the first grant, never decreases.
-    attempt = models.PositiveSmallIntegerField(default=0)
+    attempt = GuardedSmallIntegerField(default=0)
     # Attempts that used up a try.
-    failed_count = models.PositiveSmallIntegerField(default=0)
+    failed_count = GuardedSmallIntegerField(default=0)
     # Grows with every move and every visible change, so that a reader drops what is older.
-    version = models.PositiveIntegerField(default=1)
+    version = GuardedIntegerField(default=1)
 
     prompt = models.TextField()
     model = models.CharField(max_length=64)
-    seconds = models.PositiveSmallIntegerField()
+    seconds = GuardedSmallIntegerField()
     size = models.CharField(max_length=16)
     seed = models.BigIntegerField(null=True)
     # Estimated GPU-seconds; what fairness charges at the grant and corrects at the finish.
@@ -66,8 +77,8 @@ class Job(models.Model):
     # Who or what sent it, in words: the studio, a key by the name that it had, an app.
     sent_by = models.CharField(max_length=120, blank=True, default="", db_default="")
 
-    credits_reserved = models.PositiveIntegerField()
-    credits_charged = models.PositiveIntegerField(default=0)
+    credits_reserved = GuardedIntegerField()
+    credits_charged = GuardedIntegerField(default=0)
 
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     # When a queued job may get its next attempt; empty while it stands in its line.
@@ -81,7 +92,7 @@ class Job(models.Model):
     # Since when its owner does not want to see it any more; only what ended is hidden.
     hidden_at = models.DateTimeField(null=True)
     # What the owner was told that the cancel costs, when it was asked for.
-    cancel_fee = models.PositiveIntegerField(null=True)
+    cancel_fee = GuardedIntegerField(null=True)
     # The job expires when it has not started, or not finished, by then.
     start_by = models.DateTimeField(null=True)
     finish_by = models.DateTimeField(null=True)
@@ -92,7 +103,7 @@ class Job(models.Model):
         Pool, null=True, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False
     )
     # Percent at the end of the last attempt; while one runs, the lease knows better.
-    progress = models.PositiveSmallIntegerField(default=0)
+    progress = GuardedSmallIntegerField(default=0)
     video_url = models.TextField(blank=True, default="")
     thumbnail_url = models.TextField(blank=True, default="")
     # When the backend's address stops working, where it says so.

@@ -3,15 +3,17 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from jobs.models.breaks import Breaks, GuardedIntegerField, GuardedSmallIntegerField
 from jobs.models.job import Job
 from jobs.models.pool import Pool
 
 
 class Lease(models.Model):
-    job = models.OneToOneField(Job, primary_key=True, on_delete=models.CASCADE)
-    attempt = models.PositiveSmallIntegerField()
+    # No constraint: it is written with its job, and no job is removed.
+    job = models.OneToOneField(Job, primary_key=True, on_delete=models.CASCADE, db_constraint=False)
+    attempt = GuardedSmallIntegerField()
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, db_index=False)
-    slot = models.PositiveIntegerField()
+    slot = GuardedIntegerField()
     owner_id = models.UUIDField()
     line_id = models.SmallIntegerField()
     # What the grant charged the lane, GPU-seconds; the finish corrects it by what was really used.
@@ -21,7 +23,7 @@ class Lease(models.Model):
     # When a worker took the attempt from its queue, and which one.
     picked_up_at = models.DateTimeField(null=True)
     worker = models.CharField(max_length=128, blank=True, default="")
-    percent = models.PositiveSmallIntegerField(null=True)
+    percent = GuardedSmallIntegerField(null=True)
     # When an asynchronous attempt is asked after next; empty for those that run in a worker.
     poll_at = models.DateTimeField(null=True)
     # A webhook brought the next question forward.
@@ -36,6 +38,10 @@ class Lease(models.Model):
         db_table = "lease"
         constraints = [
             models.UniqueConstraint(name="lease_one_per_slot", fields=["pool", "slot"]),
+            models.CheckConstraint(
+                name="lease_breaks_nothing",
+                condition=Breaks("attempt", "slot", "percent", function="lease_breaks"),
+            ),
         ]
         indexes = [
             models.Index(name="lease_by_owner", fields=["owner_id"]),

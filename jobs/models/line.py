@@ -76,7 +76,8 @@ class Backlog(models.Model):
 
     job_id = models.UUIDField(primary_key=True)
     owner_id = models.UUIDField()
-    line = models.ForeignKey(Line, on_delete=models.CASCADE, db_index=False)
+    # No constraint: all submissions would lock the same row. The owner's lane keeps the line.
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, db_index=False, db_constraint=False)
     cost = models.FloatField()
     # When it was submitted.
     since = models.DateTimeField(db_default=Now())

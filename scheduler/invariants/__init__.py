@@ -14,6 +14,7 @@ from django.db import connection
 from jobs.failures import FailureKind
 from jobs.states import MOVES
 from scheduler.invariants.liveness import LIVENESS
+from scheduler.invariants.references import REFERENCES
 from scheduler.invariants.safety import SAFETY
 from scheduler.invariants.telling import TELLING_LIVENESS, TELLING_SAFETY
 
@@ -31,7 +32,7 @@ __all__ = [
     "violations",
 ]
 
-AT_ANY_MOMENT: Final = SAFETY + TELLING_SAFETY
+AT_ANY_MOMENT: Final = SAFETY + REFERENCES + TELLING_SAFETY
 INVARIANTS: Final = AT_ANY_MOMENT + TELLING_LIVENESS + LIVENESS
 
 

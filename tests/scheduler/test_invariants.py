@@ -73,6 +73,10 @@ CORRUPTIONS = {
     " created_at + interval '2 hours', id from job limit 1",
     "doors_count_what_waits": "update door set added = 0, published_at = '-infinity';"
     " update gate set added = 0",
+    "waits_in_a_line_that_is_there": "delete from line",
+    "tier_is_there": "delete from tier where name = (select tier_id from job limit 1)",
+    "owner_is_there": "delete from account_user where id = (select owner_id from job limit 1)",
+    "of_a_job_that_is_there": "delete from job where state = 'succeeded'",
     "delivered_once": "insert into delivery_attempt"
     " (delivery_id, number, outcome, reason, request, answer, started_at, took_ms)"
     " select delivery_id, 2, outcome, '', '{}', '', now(), 1 from delivery_attempt",
