@@ -39,6 +39,21 @@ _PASSED: Final = """, passed as (
     select room.* from room where exists (select from {let_in}) or not exists (
         select from door d where d.line_id = room.line_id and d.bound is not null)
 )"""
+# The same for several requests: those of one line go by one gate that has room for all of them, or by none.
+BY_GATES: Final = f"""
+chosen as materialized (
+    select one.line_id, one.number, wanted.adds
+    from (select line_id, sum(estimate) as adds from room group by line_id) wanted
+    cross join lateral (
+        select gate.line_id, gate.number from gate where gate.line_id = wanted.line_id and gate.room >= wanted.adds
+        order by mod(gate.number + %(gate)s, {COUNT}) limit 1
+        for no key update of gate skip locked
+    ) one
+), by_gate as (
+    update gate set room = gate.room - chosen.adds, added = gate.added + chosen.adds
+    from chosen where gate.line_id = chosen.line_id and gate.number = chosen.number
+    returning gate.line_id
+){_PASSED.format(let_in="by_gate where by_gate.line_id = room.line_id")}"""
 BY_GATE_ONLY: Final = f"{_BY_GATE}{_PASSED.format(let_in='by_gate')}"
 ENTER: Final = f"""{_BY_GATE}, the_door as materialized (
     select d.*, d.bound * case when exists (select from shown) then {door.WITH_TICKET}

@@ -29,7 +29,7 @@ RETRY_MARK: Final = b"retry"
 # Parts of the submit statement, `passed` is who may make the job: claims by key and by content.
 KEYED: Final = """, keyed as (
     insert into idempotency_key (owner_id, key, fingerprint, job_id)
-    select owner_id, %(key)s, %(fingerprint)s, %(job)s from passed
+    select owner_id, %(key)s, %(fingerprint)s, %(job)s from passed/*with_key*/
     on conflict do nothing
     returning job_id
 )"""

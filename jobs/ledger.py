@@ -31,7 +31,7 @@ RESERVE_BALANCE: Final = """
 RESERVE_ENTRY: Final = """
     insert into ledger_entry
         (account_id, job_id, kind, balance_delta, held_delta, house_delta, reason, reference)
-    select owner_id, id, 'reserve', -%(credits)s, %(credits)s, 0, 'submission', '' from created
+    select owner_id, id, 'reserve', -credits_reserved, credits_reserved, 0, 'submission', '' from created
 """
 # Parts of the statement of moves: `moved` are the jobs after them. One settlement a job, by a unique index.
 SETTLE_ENTRY: Final = """

@@ -48,7 +48,7 @@ def test_only_the_moves_write_a_jobs_state() -> None:
     }
 
     # The statements of moves, of batches of grants, and the one that makes a job.
-    assert writers == {"jobs/moves.py", "jobs/grants.py", "jobs/entrance.py"}
+    assert writers == {"jobs/moves.py", "jobs/grants.py", "jobs/submit_statement.py"}
 
 
 def test_only_the_grant_inserts_leases() -> None:

@@ -120,9 +120,8 @@ def test_many_threads_lose_and_double_nothing() -> None:
     wrong: list[str] = []
 
     def call(letter: str) -> None:
-        for number in range(200):
-            if combiner.call(f"{letter}{number}") != f"{letter.upper()}{number}":
-                wrong.append(f"{letter}{number}")
+        asked = [f"{letter}{number}" for number in range(200)]
+        wrong.extend(one for one in asked if combiner.call(one) != one.upper())
 
     threads = [threading.Thread(target=call, args=(letter,)) for letter in "abcdefgh"]
     for thread in threads:
