@@ -1,4 +1,4 @@
-"""That counts are not negative, in the functions of their tables: a constraint of each column is read by each statement.
+"""That counts are not negative, in the functions of their tables: each statement reads a constraint of each column.
 
 What the constraints before let in, the new ones let in, so nothing has to be read while the tables are locked.
 """
