@@ -120,7 +120,7 @@ def _take(
     found = entrance.enter(request, owner_id=owner_id, job_id=job_id, claim=claim, origin=origin)
     if found.is_entered:
         SUBMISSIONS.labels(tier=found.tier, outcome="accepted").inc()
-        wakeup.wake_on_commit(wakeup.DISPATCHER, wakeup.RELAY)
+        wakeup.wake_on_commit(wakeup.about(wakeup.DISPATCHER, request.kind), wakeup.RELAY)
         traces.begun.set(job_id)
         transaction.on_commit(
             lambda: journal.moved(job_id, attempt=0, to="queued", cause="submission")
