@@ -2,8 +2,9 @@
 
 Events are claimed by state, never by "id above the last one seen": ids become visible out of order.
 A relay owns shards of owners by advisory locks on its own connection, so each owner's events keep one
-order whatever the number of relays. A crash between the two commits pushes again, which readers drop
-by sequence. What one subscriber cannot hear is parked for it, and everything else goes on.
+order whatever the number of relays. Events are marked as relayed with the claim of the next: a crash before
+it pushes again, which readers drop by sequence. What one subscriber cannot hear is parked for it, and
+everything else goes on.
 """
 
 import logging
@@ -30,8 +31,8 @@ BATCH: Final = 200
 # It gathers events for so long after a step that had some, and for so much longer by each of them, seconds: what comes
 # alone is told at once, of what comes all the time many are told together.
 _PAUSE: Final = 0.005
-_PAUSE_EACH: Final = 0.001
-_LONGEST_PAUSE: Final = 0.02
+_PAUSE_EACH: Final = 0.003
+_LONGEST_PAUSE: Final = 0.025
 # Events are looked for so often without being told of, seconds.
 _REST: Final = 1.0
 # Shards of a relay that died are looked for so often, seconds.
@@ -41,12 +42,15 @@ _PATIENCE: Final = 3
 # First key of the advisory locks; the second is the shard.
 _LOCK_CLASS: Final = 7101
 
-# A batch with one of certain names is left alone. The limit is no parameter: a plan for any number of events would read
-# the whole table to find them again.
+# Marks what was pushed, and claims and numbers what comes next; a batch with one of certain names is left alone. The
+# limit is no parameter: a plan for any number of events would read the whole table to find them again.
 _NUMBER: Final = """
-with claimed as materialized (
+with marked as (
+    update outbox_event set relayed_at = now() where id = any(%(pushed)s::bigint[])
+), claimed as materialized (
     select id, name, subject_id, owner_id, payload, recorded_at, sequence
     from outbox_event where relayed_at is null and shard = any(%(shards)s::smallint[])
+        and id <> all(%(pushed)s::bigint[])
     order by id limit 200 for update skip locked
 ), quiet as (
     select not exists (select from claimed where name = any(%(but)s::text[])) as is_so
@@ -70,7 +74,8 @@ select is_so, case when is_so then (
 ) end, (select extract(epoch from now() - min(recorded_at))::float8 from claimed)
 from quiet
 """
-_RELAYED: Final = "update outbox_event set relayed_at = now() where id = any(%s)"
+_MARK: Final = "update outbox_event set relayed_at = now() where id = any(%s)"
+
 
 # An event as the statement gives it.
 _Row = list[Any]
@@ -83,8 +88,9 @@ class Relay:
         self._shards: set[int] = set()
         self._looked_at = 0.0
         self._failures: Counter[tuple[int, str]] = Counter()
-        # How many events the last step had, and whether subscribers heard any: then those of the next are likely to be.
-        self._count = 0
+        # Events of the last step, which are not marked yet, and whether subscribers heard any: then they are likely to
+        # hear some of the next.
+        self._pushed: list[int] = []
         self._was_heard = False
 
     @property
@@ -97,9 +103,9 @@ class Relay:
     @property
     def pause(self) -> float:
         """Give the seconds to gather events for after a step that had some."""
-        if self._count >= BATCH:
+        if len(self._pushed) >= BATCH:
             return _PAUSE
-        return min(_LONGEST_PAUSE, _PAUSE + _PAUSE_EACH * self._count)
+        return min(_LONGEST_PAUSE, _PAUSE + _PAUSE_EACH * len(self._pushed))
 
     def acquire_shards(self) -> int:
         """Take every shard that no other relay holds; give how many this one has.
@@ -119,6 +125,7 @@ class Relay:
     def forget_shards(self) -> None:
         """Start over after the connection was lost."""
         self._shards.clear()
+        self._pushed.clear()
 
     def step(self) -> int:
         """Relay one batch; give how many events it had."""
@@ -127,24 +134,37 @@ class Relay:
         if not self._shards:
             return 0
         crash_points.reach("relay.before_claim")
-        rows = None if self._was_heard else self._number(but=subscriptions.names())
-        if rows is None:
-            rows = self._told()
-        self._count = len(rows)
+        rows = self._claim()
         self._was_heard = any(subscriptions.listeners(name) for _, name, *_ in rows)
         if not rows:
             return 0
         crash_points.reach("relay.committed")
         live.send([(UUID(row[3]), partial(_message, row)) for row in rows])
         crash_points.reach("relay.pushed")
-        prepared.run(_RELAYED, [[number for number, *_ in rows]])
-        crash_points.reach("relay.marked")
-        for name, count in Counter(name for _, name, *_ in rows).items():
-            RELAYED.labels(name=name).inc(count)
-        if traces.is_on:
-            for event in map(_event, rows):
-                traces.note(f"relay {event.name}", event.subject_id, since=event.recorded_at)
+        self._pushed = [number for number, *_ in rows]
+        _note(rows)
         return len(rows)
+
+    def close(self) -> None:
+        """Mark what was pushed last: nobody need push it again."""
+        prepared.run(_MARK, [self._pushed])
+        self._note_marked()
+
+    def _note_marked(self) -> None:
+        if self._pushed:
+            self._pushed = []
+            crash_points.reach("relay.marked")
+
+    def _claim(self) -> list[_Row]:
+        """Give the next batch, numbered and heard; in a transaction only where a subscriber hears some of it."""
+        if not self._was_heard:
+            rows = self._number(but=subscriptions.names())
+            self._note_marked()
+            if rows is not None:
+                return rows
+        rows = self._told()
+        self._note_marked()
+        return rows
 
     def _told(self) -> list[_Row]:
         """Number a batch and tell subscribers; event by event where it failed together."""
@@ -189,13 +209,21 @@ class Relay:
 
     def _number(self, *, but: Sequence[str] = ()) -> list[_Row] | None:
         """Claim a batch and give each event its number in its feed; None if one has any of these names."""
-        values = {"shards": sorted(self._shards), "but": list(but)}
+        values = {"shards": sorted(self._shards), "but": list(but), "pushed": self._pushed}
         ((is_done, rows, lag),) = prepared.run(_NUMBER, values)
         if not is_done:
             return None
         if rows:
             RELAY_LAG.observe(lag)
         return rows or []
+
+
+def _note(rows: Sequence[_Row]) -> None:
+    for name, count in Counter(name for _, name, *_ in rows).items():
+        RELAYED.labels(name=name).inc(count)
+    if traces.is_on:
+        for event in map(_event, rows):
+            traces.note(f"relay {event.name}", event.subject_id, since=event.recorded_at)
 
 
 def _event(row: _Row) -> Event:

@@ -1,17 +1,18 @@
 """Wakes the loops that rest until there is work: a job came, a slot was freed, an event was recorded.
 
-A hint: each loop looks by itself too, at least once a second. However much happens, a process tells of it at most
-fifty times a second, all in one message, on a thread of its own, so that no request and no worker waits for Redis.
-Another thread hears for all loops of a process.
+A hint: each loop looks by itself too, at least once a second. Loops of the same process hear at once. Others are told
+by Redis, however much happens at most fifty times a second and half as often while it goes on, all in one message, on a
+thread of its own, so that no request and no worker waits for Redis. One more thread hears for all loops of a process.
 """
 
 import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
+from secrets import token_hex
 from typing import Any, Final
 
 import redis
@@ -25,8 +26,9 @@ DISPATCHER: Final = "dispatcher"
 RELAY: Final = "relay"
 COURIER: Final = "courier"
 POLLER: Final = "poller"
-# Between two messages of a process, seconds.
+# Between two messages of a process, and between two of many, seconds.
 _PAUSE: Final = 0.02
+_LONG_PAUSE: Final = 0.04
 # After Redis failed: what it costs is the loops' own pace.
 _AWAY: Final = 5.0
 _PATIENCE: Final = 0.3
@@ -35,7 +37,7 @@ _LISTENS: Final = 30.0
 _ANSWERS: Final = 2.0
 
 _CHANNEL: Final = "wake"
-# Between the words of a message, and between a loop and what it is told about.
+# Between the sender and the loops of a message, and between a loop and what it is told about.
 _NEXT: Final = "\n"
 _ABOUT: Final = ":"
 
@@ -44,6 +46,8 @@ _wanted: dict[str, None] = {}
 _ring = threading.Event()
 _lock = threading.Lock()
 _teller: threading.Thread | None = None
+# Names this process to its listener, which need not hear what its own loops were told.
+_sender = ""
 
 
 def _anything(_: str) -> bool:
@@ -69,6 +73,7 @@ def about(loop: str, what: str) -> str:
 
 def wake(*loops: str) -> None:
     """Say that there may be something to do for these. Called after the commit; never waits, never raises."""
+    _listener.hear(loops)
     # What is still wanted will be told after this.
     if not all(loop in _wanted for loop in loops):
         _wanted.update(dict.fromkeys(loops))
@@ -129,7 +134,9 @@ class Listener:
                     # Before it nothing was heard.
                     self._begin()
                 elif kind == b"message":
-                    self._hear(what.decode(errors="replace"))
+                    sender, *loops = what.decode(errors="replace").split(_NEXT)
+                    if sender != _sender:
+                        self.hear(loops)
         finally:
             connection.disconnect()
 
@@ -145,16 +152,20 @@ class Listener:
             for ear in chain.from_iterable(self._ears.values()):
                 ear.hears = False
 
-    def _hear(self, message: str) -> None:
-        for word in message.split(_NEXT):
-            loop, _, what = word.partition(_ABOUT)
+    def hear(self, loops: Iterable[str]) -> None:
+        """Wake those of these loops that are of this process, and heed it."""
+        if not self._ears:
+            return
+        for named in loops:
+            loop, _, what = named.partition(_ABOUT)
             for ear in self._ears.get(loop, ()):
                 if not ear.woken.is_set() and ear.heeds(what):
                     ear.woken.set()
 
 
 # Of this process.
-listen: Final = Listener().listen
+_listener: Final = Listener()
+listen: Final = _listener.listen
 
 
 def _open(ear: Ear) -> None:
@@ -184,19 +195,23 @@ def _start_telling() -> None:
 
 
 def _tell() -> None:
+    global _sender  # noqa: PLW0603 - one name per process, a new one where it was forked
+    _sender = token_hex(8)
+    pause = _PAUSE
     client = redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE
     )
     while True:
         _ring.wait()
         _ring.clear()
-        words = []
+        loops = []
         while _wanted:
-            words.append(_wanted.popitem()[0])
+            loops.append(_wanted.popitem()[0])
         try:
-            if words:
-                client.publish(_CHANNEL, _NEXT.join(words))
+            if loops:
+                client.publish(_CHANNEL, _NEXT.join([_sender, *loops]))
         except (redis.RedisError, OSError) as error:
             logger.info("loops_not_woken", extra={"reason": type(error).__name__})
             time.sleep(_AWAY)
-        time.sleep(_PAUSE)
+        time.sleep(pause)
+        pause = _LONG_PAUSE if _ring.is_set() else _PAUSE

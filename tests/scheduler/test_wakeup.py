@@ -41,7 +41,8 @@ def heard() -> Iterator[Heard]:
             found: set[str] = set()
             # What was told before comes before, or with it.
             while message := channel.get_message(timeout=0.3 if "asked" in found else 10):
-                found |= {word.partition(":")[0] for word in message["data"].decode().split()}
+                _, *loops = message["data"].decode().split()
+                found |= {loop.partition(":")[0] for loop in loops}
             return found - {"asked"}
 
         ask()
@@ -146,36 +147,40 @@ def test_many_at_once_are_few_messages() -> None:
     assert 1 <= count < 100
 
 
-def test_whoever_listens_is_woken() -> None:
-    ear = wakeup.listen("a test")
-    # What was told before it listened was missed.
+def _woken_elsewhere(*loops: str) -> None:
+    redis.Redis.from_url(settings.REDIS_URL).publish(
+        wakeup._CHANNEL, "\n".join(["another", *loops])
+    )
+
+
+def _opened(listener: wakeup.Listener, loop: str) -> wakeup.Ear:
+    """Give an ear that waits for what comes next: what was told before it listened was missed."""
+    ear = listener.listen(loop)
     assert ear.woken.wait(10)
     assert ear.hears
     ear.woken.clear()
-
-    wakeup.wake("another test")
-    wakeup.wake("a test")
-
-    assert ear.woken.wait(10)
+    return ear
 
 
-def test_one_thread_listens_for_all_of_a_process() -> None:
+def test_one_thread_listens_for_all_loops_of_a_process() -> None:
     listener = wakeup.Listener()
-    first = listener.listen("a test")
-    assert first.woken.wait(10)
-    first.woken.clear()
+    first, second, third = (_opened(listener, name) for name in ("a test", "a test", "another"))
 
-    second, third = listener.listen("a test"), listener.listen("another test")
-    for late in (second, third):
-        # It listened already, but not for these.
-        assert late.hears
-        assert late.woken.is_set()
-        late.woken.clear()
-    wakeup.wake("a test")
+    _woken_elsewhere("nobody", "a test")
 
     assert first.woken.wait(10)
     assert second.woken.wait(10)
     assert not third.woken.is_set()
+
+
+def test_loops_of_the_same_process_hear_at_once_and_only_once() -> None:
+    ear = _opened(wakeup._listener, "this test")
+
+    wakeup.wake("this test")
+    assert ear.woken.is_set()
+
+    ear.woken.clear()
+    assert not ear.woken.wait(0.3)
 
 
 def test_a_loop_hears_only_what_it_heeds() -> None:
@@ -185,41 +190,36 @@ def test_a_loop_hears_only_what_it_heeds() -> None:
         told.append(what)
         return what != "preview"
 
-    ear = wakeup.Listener().listen("a test", heeds=heeds)
+    listener = wakeup.Listener()
+    ear = listener.listen("a test", heeds=heeds)
     assert ear.woken.wait(10)
     ear.woken.clear()
 
-    wakeup.wake(wakeup.about("a test", "preview"))
-    while not told:
-        assert not ear.woken.wait(0.01)
+    listener.hear([wakeup.about("a test", "preview")])
     assert not ear.woken.is_set()
-
-    wakeup.wake(wakeup.about("a test", "final"))
-    assert ear.woken.wait(10)
+    listener.hear([wakeup.about("a test", "final")])
+    assert ear.woken.is_set()
     ear.woken.clear()
-    wakeup.wake("a test")
-    assert ear.woken.wait(10)
+    listener.hear(["a test"])
+    assert ear.woken.is_set()
     assert told == ["preview", "final", ""]
 
 
 def test_silence_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wakeup, "_LISTENS", 0.01)
-    ear = wakeup.Listener().listen("a test")
-    assert ear.woken.wait(10)
-    ear.woken.clear()
+    ear = _opened(wakeup.Listener(), "a test")
 
     # Many answers later.
     assert not ear.woken.wait(0.5)
     assert ear.hears
-    wakeup.wake("a test")
+    _woken_elsewhere("a test")
     assert ear.woken.wait(10)
 
 
 def test_a_server_that_does_not_answer_is_heard_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wakeup, "_LISTENS", 0.01)
     monkeypatch.setattr(wakeup, "_ANSWERS", 0.0)
-    ear = wakeup.Listener().listen("a test")
-    assert ear.woken.wait(10)
+    ear = _opened(wakeup.Listener(), "a test")
 
     deadline = time.monotonic() + 10
     while ear.hears:

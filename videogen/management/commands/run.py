@@ -80,6 +80,7 @@ def _relay() -> Loop:
         busy=lambda: relay.pause,
         ear=wakeup.listen(wakeup.RELAY),
         rest=lambda: relay.rest,
+        close=relay.close,
     )
 
 
