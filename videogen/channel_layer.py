@@ -60,8 +60,9 @@ class PatientLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # the packag
             self._send_heard(self._servers[shard], sent)
 
     def _send_heard(self, server: redis.Redis, messages: _Heard) -> None:
-        names = {name for name, _ in messages}
-        heard = {name.decode() for name, count in server.pubsub_numsub(*names) if count}
+        names = list({name for name, _ in messages})
+        counts = server.pubsub_numsub(*names)
+        heard = {name for name, (_, count) in zip(names, counts, strict=True) if count}
         if not heard:
             return
         pipeline = server.pipeline(transaction=False)
