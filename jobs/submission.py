@@ -121,7 +121,7 @@ def _take(
     if found.is_entered:
         SUBMISSIONS.labels(tier=found.tier, outcome="accepted").inc()
         traces.begun.set(job_id)
-        transaction.on_commit(lambda: _announce(job_id))
+        transaction.on_commit(lambda: _announce(job_id, kind=request.kind))
         return Accepted(
             job_id=job_id,
             is_replay=False,
@@ -144,8 +144,8 @@ def _take(
     return None
 
 
-def _announce(job_id: JobId) -> None:
-    wakeup.wake(wakeup.DISPATCHER, wakeup.RELAY)
+def _announce(job_id: JobId, *, kind: str) -> None:
+    wakeup.wake(wakeup.about(wakeup.DISPATCHER, kind), wakeup.RELAY)
     journal.moved(job_id, attempt=0, to="queued", cause="submission")
 
 

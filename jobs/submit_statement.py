@@ -150,11 +150,11 @@ def of_one(
     names = [name for name, has in (("keyed", has_key), ("same", has_content)) if has]
     claimed = " and ".join(f"exists (select 1 from {name})" for name in names)
     by_gate = way is Way.GATES
-    own_places = _OWN_PLACES_ONLY if by_gate else _OWN_PLACES
+    running = _RUNNING if way is Way.LOCKED else "0"
+    own_places = _OWN_PLACES_ONLY if by_gate else _filled(_OWN_PLACES, running=running)
     room = _filled(
         _ROOM,
         own_places=places.ON_STANDBY if is_standby else own_places,
-        running=_RUNNING if way is Way.LOCKED else "0",
         by_line=_BY_OWN_LINE if by_gate else _BY_LINE,
         no_ticket=_NO_TICKET if by_gate else "",
         patience="" if is_patient else _IMPATIENT,

@@ -1,21 +1,22 @@
 """Pushing to open sockets, as a hint: never stored, never waited for longer than a moment.
 
-One event loop on a thread of its own serves the synchronous callers of a process.
+What is not waited for goes out by one event loop on a thread of its own.
 """
 
 import asyncio
 import logging
 import threading
-from collections.abc import Iterable, Mapping
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+import redis
 from channels.layers import get_channel_layer
 
 logger = logging.getLogger(__name__)
 
-# A Redis that does not answer within this many seconds gets no push; the reader catches up.
+# A Redis that does not answer within this many seconds gets no hint.
 _PATIENCE: Final = 2.0
 
 _lock = threading.Lock()
@@ -27,22 +28,29 @@ def group_of(owner_id: UUID) -> str:
     return f"feed.{owner_id.hex}"
 
 
-def send(messages: Iterable[tuple[UUID, Mapping[str, Any]]]) -> bool:
-    """Push messages to their owners' sockets in order; say whether Redis took them in time."""
-    future = asyncio.run_coroutine_threadsafe(_send_all(list(messages)), _running_loop())
+def send(messages: Sequence[tuple[UUID, Callable[[], Mapping[str, Any]]]]) -> bool:
+    """Push messages to their owners' sockets in order; say whether Redis took them in time.
+
+    Each is made only if somebody listens. On the caller's thread.
+    """
     try:
-        future.result(_PATIENCE)
-    except FutureTimeoutError:
-        future.cancel()
+        get_channel_layer().group_send_heard(
+            [(group_of(owner_id), partial(_owned, owner_id, make)) for owner_id, make in messages]
+        )
+    except redis.TimeoutError:
         logger.warning("push_timed_out")
         return False
-    except OSError as error:
+    except (redis.RedisError, OSError) as error:
         logger.warning("push_failed", extra={"reason": type(error).__name__})
         return False
-    except Exception:  # redis-py's errors are no OSError; a lost hint must stop nobody
+    except Exception:  # a lost hint must stop nobody
         logger.warning("push_failed", exc_info=True)
         return False
     return True
+
+
+def _owned(owner_id: UUID, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    return {**make(), "owner": owner_id.hex}
 
 
 def progress(owner_id: UUID, *, job_id: UUID, attempt: int, percent: int) -> None:
@@ -53,13 +61,16 @@ def progress(owner_id: UUID, *, job_id: UUID, attempt: int, percent: int) -> Non
         "attempt": attempt,
         "percent": percent,
     }
-    future = asyncio.run_coroutine_threadsafe(_send_all([(owner_id, message)]), _running_loop())
-    future.add_done_callback(_forget)
+    _send_soon(group_of(owner_id), {**message, "owner": owner_id.hex})
 
 
 def ring(group: str) -> None:
     """Say "look" to the processes that listen to a group. Fire and forget: they look by themselves too."""
-    future = asyncio.run_coroutine_threadsafe(_send_to(group, {"type": "look"}), _running_loop())
+    _send_soon(group, {"type": "look"})
+
+
+def _send_soon(group: str, message: Mapping[str, Any]) -> None:
+    future = asyncio.run_coroutine_threadsafe(_send_to(group, message), _running_loop())
     future.add_done_callback(_forget)
 
 
@@ -71,14 +82,6 @@ def _forget(future: "asyncio.Future[None] | Any") -> None:
 async def _send_to(group: str, message: Mapping[str, Any]) -> None:
     async with asyncio.timeout(_PATIENCE):
         await get_channel_layer().group_send(group, dict(message))
-
-
-async def _send_all(messages: list[tuple[UUID, Mapping[str, Any]]]) -> None:
-    async with asyncio.timeout(_PATIENCE):
-        await get_channel_layer().group_send_each(
-            (group_of(owner_id), {**message, "owner": owner_id.hex})
-            for owner_id, message in messages
-        )
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:

@@ -2,15 +2,17 @@
 
 Events are claimed by state, never by "id above the last one seen": ids become visible out of order.
 A relay owns shards of owners by advisory locks on its own connection, so each owner's events keep one
-order whatever the number of relays. A crash between the two commits pushes again, which readers drop
-by sequence. What one subscriber cannot hear is parked for it, and everything else goes on.
+order whatever the number of relays. Events are marked as relayed with the claim of the next: a crash before
+it pushes again, which readers drop by sequence. What one subscriber cannot hear is parked for it, and
+everything else goes on.
 """
 
-import json
 import logging
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,7 +26,13 @@ from notifications.subscriptions import Listener
 
 logger = logging.getLogger(__name__)
 
+# As the statement's limit has it.
 BATCH: Final = 200
+# It gathers events for so long after a step that had some, and for so much longer by each of them, seconds: what comes
+# alone is told at once, of what comes all the time many are told together.
+_PAUSE: Final = 0.005
+_PAUSE_EACH: Final = 0.003
+_LONGEST_PAUSE: Final = 0.025
 # Events are looked for so often without being told of, seconds.
 _REST: Final = 1.0
 # Shards of a relay that died are looked for so often, seconds.
@@ -34,26 +42,43 @@ _PATIENCE: Final = 3
 # First key of the advisory locks; the second is the shard.
 _LOCK_CLASS: Final = 7101
 
-_CLAIM: Final = """
-select id, name, subject_id, owner_id, payload, recorded_at, sequence,
-    extract(epoch from now() - recorded_at)::float8
-from outbox_event where relayed_at is null and shard = any(%s)
-order by id limit %s for update skip locked
-"""
-_NEWS: Final = """
-select exists (select 1 from outbox_event where relayed_at is null and shard = any(%s))
-"""
-_RESERVE_NUMBERS: Final = """
-insert into feed_head (owner_id, sequence)
-select * from unnest(%s::uuid[], %s::bigint[]) order by 1
-on conflict (owner_id) do update set sequence = feed_head.sequence + excluded.sequence
-returning owner_id, sequence
-"""
+# Marks what was pushed, and claims and numbers what comes next; a batch with one of certain names is left alone. The
+# limit is no parameter: a plan for any number of events would read the whole table to find them again.
 _NUMBER: Final = """
-update outbox_event set sequence = given.sequence
-from unnest(%s::bigint[], %s::bigint[]) as given (id, sequence) where outbox_event.id = given.id
+with marked as (
+    update outbox_event set relayed_at = now() where id = any(%(pushed)s::bigint[])
+), claimed as materialized (
+    select id, name, subject_id, owner_id, payload, recorded_at, sequence
+    from outbox_event where relayed_at is null and shard = any(%(shards)s::smallint[])
+        and id <> all(%(pushed)s::bigint[])
+    order by id limit 200 for update skip locked
+), quiet as (
+    select not exists (select from claimed where name = any(%(but)s::text[])) as is_so
+), reserved as (
+    insert into feed_head (owner_id, sequence)
+    select owner_id, count(*) from claimed
+    where sequence is null and (select is_so from quiet) group by owner_id order by owner_id
+    on conflict (owner_id) do update set sequence = feed_head.sequence + excluded.sequence
+    returning owner_id, sequence as last
+), numbered as (
+    select id, last + 1 - row_number() over (partition by owner_id order by id desc) as sequence
+    from claimed join reserved using (owner_id) where claimed.sequence is null
+), written as (
+    update outbox_event set sequence = numbered.sequence
+    from numbered where outbox_event.id = numbered.id
+)
+select is_so, case when is_so then (
+    select json_agg(json_build_array(id, name, subject_id, owner_id, payload, recorded_at,
+        coalesce(claimed.sequence, numbered.sequence)) order by id)
+    from claimed left join numbered using (id)
+) end, (select extract(epoch from now() - min(recorded_at))::float8 from claimed)
+from quiet
 """
-_RELAYED: Final = "update outbox_event set relayed_at = now() where id = any(%s)"
+_MARK: Final = "update outbox_event set relayed_at = now() where id = any(%s)"
+
+
+# An event as the statement gives it.
+_Row = list[Any]
 
 
 class Relay:
@@ -63,8 +88,10 @@ class Relay:
         self._shards: set[int] = set()
         self._looked_at = 0.0
         self._failures: Counter[tuple[int, str]] = Counter()
-        # Whether the last step found events: then the next one claims without asking first.
-        self._was_busy = False
+        # Events of the last step, which are not marked yet, and whether subscribers heard any: then they are likely to
+        # hear some of the next.
+        self._pushed: list[int] = []
+        self._was_heard = False
 
     @property
     def rest(self) -> float:
@@ -72,6 +99,13 @@ class Relay:
         if len(self._shards) == SHARD_COUNT:
             return _REST
         return self._looked_at + _LOOK_EVERY - time.monotonic()
+
+    @property
+    def pause(self) -> float:
+        """Give the seconds to gather events for after a step that had some."""
+        if len(self._pushed) >= BATCH:
+            return _PAUSE
+        return min(_LONGEST_PAUSE, _PAUSE + _PAUSE_EACH * len(self._pushed))
 
     def acquire_shards(self) -> int:
         """Take every shard that no other relay holds; give how many this one has.
@@ -91,46 +125,65 @@ class Relay:
     def forget_shards(self) -> None:
         """Start over after the connection was lost."""
         self._shards.clear()
+        self._pushed.clear()
 
     def step(self) -> int:
         """Relay one batch; give how many events it had."""
         if len(self._shards) < SHARD_COUNT and time.monotonic() - self._looked_at > _LOOK_EVERY:
             self.acquire_shards()
-        if not self._shards or not (self._was_busy or self._has_news()):
+        if not self._shards:
             return 0
         crash_points.reach("relay.before_claim")
+        rows = self._claim()
+        self._was_heard = any(subscriptions.listeners(name) for _, name, *_ in rows)
+        if not rows:
+            return 0
+        crash_points.reach("relay.committed")
+        live.send([(UUID(row[3]), partial(_message, row)) for row in rows])
+        crash_points.reach("relay.pushed")
+        self._pushed = [number for number, *_ in rows]
+        _note(rows)
+        return len(rows)
+
+    def close(self) -> None:
+        """Mark what was pushed last: nobody need push it again."""
+        prepared.run(_MARK, [self._pushed])
+        self._note_marked()
+
+    def _note_marked(self) -> None:
+        if self._pushed:
+            self._pushed = []
+            crash_points.reach("relay.marked")
+
+    def _claim(self) -> list[_Row]:
+        """Give the next batch, numbered and heard; in a transaction only where a subscriber hears some of it."""
+        if not self._was_heard:
+            rows = self._number(but=subscriptions.names())
+            self._note_marked()
+            if rows is not None:
+                return rows
+        rows = self._told()
+        self._note_marked()
+        return rows
+
+    def _told(self) -> list[_Row]:
+        """Number a batch and tell subscribers; event by event where it failed together."""
         try:
-            events = self._tell_subscribers(carefully=False)
+            return self._tell_subscribers(carefully=False)
         except InterfaceError:
             raise
         except Exception:  # whatever it was, the next line tells whose fault it is
             if not connection.is_usable():
                 raise
             logger.warning("batch_failed", exc_info=True)
-            events = self._tell_subscribers(carefully=True)
-        self._was_busy = bool(events)
-        if not events:
-            return 0
-        crash_points.reach("relay.committed")
-        live.send((event.owner_id, _message(event)) for event in events)
-        crash_points.reach("relay.pushed")
-        prepared.run(_RELAYED, [[event.id for event in events]])
-        crash_points.reach("relay.marked")
-        for event in events:
-            RELAYED.labels(name=event.name).inc()
-            traces.note(f"relay {event.name}", event.subject_id, since=event.recorded_at)
-        return len(events)
+            return self._tell_subscribers(carefully=True)
 
-    def _has_news(self) -> bool:
-        """Ask whether there is anything to claim: one statement instead of a transaction."""
-        ((is_there,),) = prepared.run(_NEWS, [sorted(self._shards)])
-        return bool(is_there)
-
-    def _tell_subscribers(self, *, carefully: bool) -> list[Event]:
+    def _tell_subscribers(self, *, carefully: bool) -> list[_Row]:
         """Number a batch and let subscribers hear it, in one transaction; `carefully`, each event in a savepoint."""
         with transaction.atomic(durable=True):
-            events = self._number_batch()
+            rows = self._number() or []
             crash_points.reach("relay.claimed")
+            events = [_event(row) for row in rows if subscriptions.listeners(row[1])]
             for hear, heard in subscriptions.shared_out(events):
                 if not carefully:
                     hear(heard)
@@ -138,7 +191,7 @@ class Relay:
                 for event in heard:
                     self._hear_or_park(event, hear)
             crash_points.reach("relay.heard")
-        return events
+        return rows
 
     def _hear_or_park(self, event: Event, hear: Listener) -> None:
         try:
@@ -154,39 +207,38 @@ class Relay:
         except Exception as error:  # noqa: BLE001 - one subscriber's bug stops neither the others nor the shard
             parking.park(event, hear, error)
 
-    def _number_batch(self) -> list[Event]:
-        rows = prepared.run(_CLAIM, [sorted(self._shards), BATCH])
-        if not rows:
-            return []
-        new: dict[UUID, list[int]] = defaultdict(list)
-        for row in rows:
-            if row[6] is None:
-                new[row[3]].append(row[0])
-        numbers = {row[0]: row[6] for row in rows if row[6] is not None}
-        if new:
-            owners = sorted(new, key=str)
-            reserved = prepared.run(_RESERVE_NUMBERS, [owners, [len(new[o]) for o in owners]])
-            for owner, last in reserved:
-                first = last - len(new[owner]) + 1
-                numbers |= {event: first + at for at, event in enumerate(new[owner])}
-            given = [event for ids in new.values() for event in ids]
-            prepared.run(_NUMBER, [given, [numbers[event] for event in given]])
-        RELAY_LAG.observe(rows[0][7])
-        return [_event(row, sequence=numbers[row[0]]) for row in rows]
+    def _number(self, *, but: Sequence[str] = ()) -> list[_Row] | None:
+        """Claim a batch and give each event its number in its feed; None if one has any of these names."""
+        values = {"shards": sorted(self._shards), "but": list(but), "pushed": self._pushed}
+        ((is_done, rows, lag),) = prepared.run(_NUMBER, values)
+        if not is_done:
+            return None
+        if rows:
+            RELAY_LAG.observe(lag)
+        return rows or []
 
 
-def _event(row: Sequence[Any], *, sequence: int) -> Event:
-    payload = row[4]
+def _note(rows: Sequence[_Row]) -> None:
+    for name, count in Counter(name for _, name, *_ in rows).items():
+        RELAYED.labels(name=name).inc(count)
+    if traces.is_on:
+        for event in map(_event, rows):
+            traces.note(f"relay {event.name}", event.subject_id, since=event.recorded_at)
+
+
+def _event(row: _Row) -> Event:
+    number, name, subject_id, owner_id, payload, recorded_at, sequence = row
     return Event(
-        id=row[0],
-        name=row[1],
-        subject_id=row[2],
-        owner_id=row[3],
-        payload=json.loads(payload) if isinstance(payload, str) else payload,
-        recorded_at=row[5],
+        id=number,
+        name=name,
+        subject_id=UUID(subject_id),
+        owner_id=UUID(owner_id),
+        payload=payload,
+        recorded_at=datetime.fromisoformat(recorded_at),
         sequence=sequence,
     )
 
 
-def _message(event: Event) -> dict[str, object]:
+def _message(row: _Row) -> dict[str, object]:
+    event = _event(row)
     return {"type": "feed.events", "events": [event.as_message()], "head": event.sequence}

@@ -26,6 +26,11 @@ def listeners(name: str) -> Sequence[Listener]:
     return _table().get(name, ())
 
 
+def names() -> list[str]:
+    """Give the names of events that somebody hears."""
+    return list(_table())
+
+
 def shared_out(events: Sequence[Event]) -> list[tuple[Listener, list[Event]]]:
     """Give each listener what it hears of these, those first that stand before others for any of the names.
 

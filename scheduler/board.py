@@ -120,6 +120,8 @@ class Board:
     tiers: dict[str, Tier]
     # By tier: beyond how many waiting jobs a lane did not come through the door.
     beyonds: dict[str, int]
+    # Kinds for which some pool has a free slot, whoever waits.
+    open_kinds: frozenset[str]
     # The lines of the kinds that the free slots serve, and those with something that may run.
     lines: dict[int, Line]
     ready: frozenset[int]
@@ -171,11 +173,8 @@ def read(memory: Memory) -> Board:
         for number, tier, kind, _ in rows["lines"]
     }
     ready = frozenset(number for number, *_, is_ready in rows["lines"] if is_ready)
-    free = [
-        slots
-        for pool in rows["pools"]
-        if (slots := _free(pool, come)) is not None and _is_worth_a_look(slots, lines, ready, come)
-    ]
+    not_full = [slots for pool in rows["pools"] if (slots := _free(pool, come)) is not None]
+    free = [slots for slots in not_full if _is_worth_a_look(slots, lines, ready, come)]
     kinds = {kind for pool in free for kind in pool.kinds}
     used = [number for number, *_ in rows["used"]]
     memory.note_used(used)
@@ -187,6 +186,7 @@ def read(memory: Memory) -> Board:
             name: _NO_LIMIT if limit is None else _BEYOND_DOOR * limit
             for name, *_, limit in rows["tiers"]
         },
+        open_kinds=frozenset(kind for pool in not_full for kind in pool.kinds),
         lines={number: line for number, line in lines.items() if line.kind in kinds},
         ready=ready,
         shares=_shares(rows, come),

@@ -30,6 +30,8 @@ class Batch:
     is_cut: bool
     # Whether somebody waits who may run.
     has_waiting: bool
+    # Kinds for which there was a free slot when it was read.
+    open_kinds: frozenset[str]
 
 
 def lead() -> bool:
@@ -55,7 +57,7 @@ def grant_batch(memory: Memory, *, most: int = BATCH) -> Batch:
     """Read, decide and write one batch, in one transaction; publish nothing yet."""
     seen = board.read(memory)
     if not seen.free:
-        return Batch(doorbells=[], is_cut=False, has_waiting=bool(seen.ready))
+        return _batch(seen, [], is_cut=False)
     with transaction.atomic(durable=True):
         found = snapshot.take(seen, memory, most=most)
         picked = fairness.pick(found, most=most)
@@ -74,7 +76,16 @@ def grant_batch(memory: Memory, *, most: int = BATCH) -> Batch:
             cause="grant",
             pool=doorbell.pool,
         )
-    return Batch(doorbells=granted, is_cut=picked.is_cut, has_waiting=bool(seen.ready))
+    return _batch(seen, granted, is_cut=picked.is_cut)
+
+
+def _batch(seen: Board, doorbells: list[Doorbell], *, is_cut: bool) -> Batch:
+    return Batch(
+        doorbells=doorbells,
+        is_cut=is_cut,
+        has_waiting=bool(seen.ready),
+        open_kinds=seen.open_kinds,
+    )
 
 
 def _write(seen: Board, columns: dict[str, Any]) -> list[Doorbell]:

@@ -51,6 +51,7 @@ class Publisher:
         self._capacity: list[Any] | None = None
         # Whether nothing waited when it last published, and at the last look.
         self._was_quiet = self._is_quiet = False
+        self._is_looking = False
 
     def start(self) -> bool:
         """Try to become the one that publishes."""
@@ -64,8 +65,9 @@ class Publisher:
         if began < self._rested:
             return False
         # Read before it is published from, so that no change in between is missed.
+        self._is_looking = True
         [(capacity, has_waiting)] = prepared.run(_NEWS, {"nothing": gates.NOTHING})
-        self._is_quiet = not has_waiting
+        self._is_quiet, self._is_looking = not has_waiting, False
         due = self._published_at + (AT_REST if self._is_at_rest else EVERY)
         if began < due and capacity == self._capacity:
             # Whoever wakes it out of its rest is heard at once; while much happens it looks by the clock.
@@ -81,6 +83,10 @@ class Publisher:
     def rest(self) -> float:
         """Give the seconds for which nothing is due that nobody wakes it for."""
         return _LOOK if self._is_at_rest else 0.0
+
+    def heeds(self, _: str) -> bool:
+        """Say whether it matters what it is told: not while it looks by the clock."""
+        return self._is_looking or self._is_at_rest
 
     @property
     def _is_at_rest(self) -> bool:

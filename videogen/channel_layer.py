@@ -6,13 +6,21 @@ stopped would hold whoever joins or sends.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
-from channels_redis.pubsub import RedisPubSubChannelLayer
+import redis
+from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 # Seconds; a Redis that lives takes milliseconds.
 _PATIENCE: Final = 1.0
+# What the layer's settings call it that redis-py calls otherwise.
+_URL: Final = {"address": "url"}
+
+_Heard = Sequence[tuple[str, Callable[[], Mapping[str, Any]]]]
 
 
 class PatientLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # the package has no types
@@ -38,28 +46,49 @@ class PatientLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # the packag
         """Send to a group."""
         return await self._soon("group_send", *args, **kwargs)
 
-    async def group_send_each(self, messages: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """Send to groups, in order, in one round trip for each server."""
-        layer = self._get_layer()
-        by_shard: dict[Any, list[tuple[str, bytes]]] = defaultdict(list)
-        for group, message in messages:
-            name = layer._get_group_channel_name(group)  # noqa: SLF001 - as `group_send` names it
-            shard = layer._get_shard(name)  # noqa: SLF001 - as above
-            by_shard[shard].append((name, self.serialize(message)))
-        async with asyncio.timeout(_PATIENCE):
-            for shard, sent in by_shard.items():
-                await _publish(shard, sent)
+    def group_send_heard(self, messages: _Heard) -> None:
+        """Send to those of the groups that have members, in order, without an event loop.
+
+        The others' messages are not even made: whoever joins a group then reads what was before. Raises what redis-py
+        does.
+        """
+        by_shard: dict[Any, list[tuple[str, Callable[[], Mapping[str, Any]]]]] = defaultdict(list)
+        for group, make in messages:
+            name = self._names._get_group_channel_name(group)  # noqa: SLF001 - as `group_send` names it
+            by_shard[self._names._get_shard(name)].append((name, make))  # noqa: SLF001 - as above
+        for shard, sent in by_shard.items():
+            self._send_heard(self._servers[shard], sent)
+
+    def _send_heard(self, server: redis.Redis, messages: _Heard) -> None:
+        names = list({name for name, _ in messages})
+        counts = server.pubsub_numsub(*names)
+        heard = {name for name, (_, count) in zip(names, counts, strict=True) if count}
+        if not heard:
+            return
+        pipeline = server.pipeline(transaction=False)
+        for name, make in messages:
+            if name in heard:
+                pipeline.publish(name, self.serialize(make()))
+        pipeline.execute()
+
+    @cached_property
+    def _names(self) -> RedisPubSubLoopLayer:
+        """Give what knows names and servers; it is connected to none."""
+        return RedisPubSubLoopLayer(*self._args, **self._kwargs, channel_layer=self)
+
+    @cached_property
+    def _servers(self) -> dict[Any, redis.Redis]:
+        """Give connections for callers without an event loop. One try more: a connection may be an old one."""
+        patience = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
+        return {
+            shard: redis.Redis.from_url(
+                **{_URL.get(name, name): value for name, value in shard.host.items()} | patience,
+                retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+                protocol=2,
+            )
+            for shard in self._names._shards  # noqa: SLF001 - as above
+        }
 
     async def _soon(self, name: str, *args: Any, **kwargs: Any) -> Any:
         async with asyncio.timeout(_PATIENCE):
             return await getattr(self._get_layer(), name)(*args, **kwargs)
-
-
-async def _publish(shard: Any, messages: Iterable[tuple[str, bytes]]) -> None:
-    """Publish as the shard does one by one, under its lock and on its connections."""
-    async with shard._lock:  # noqa: SLF001 - the package has no way to send many
-        shard._ensure_redis()  # noqa: SLF001 - as above
-        async with shard._redis.pipeline(transaction=False) as pipeline:  # noqa: SLF001 - as above
-            for name, message in messages:
-                pipeline.publish(name, message)
-            await pipeline.execute()

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 # Pause after a step that had work, seconds.
 _BUSY: Final = 0.005
+# How often a loop says that it steps, seconds.
+_TOLD_EVERY: Final = 1.0
 # Between two steps that found nothing to do, however often the loop is woken, seconds.
 _APART: Final = 0.02
 # Pause after the database failed, seconds.
@@ -43,6 +45,8 @@ class Loop:
     # Seconds for which nothing is due that is not heard of, asked after each step: while the ear hears, pauses grow to
     # as much.
     rest: Callable[[], float] = lambda: 0.0
+    # Pause after a step that had work, asked after it, seconds.
+    busy: Callable[[], float] = lambda: _BUSY
     # Runs after the last step: what is under way is brought to its end.
     close: Callable[[], None] = lambda: None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -51,6 +55,7 @@ class Loop:
     # When it last came round, in vain included: a loop that hangs in a step does not.
     seen_at: float = field(default_factory=time.monotonic)
     _pause: float = _BUSY
+    _said_at: float = float("-inf")
     # Not while it stands by or after a failure: then it waits as long as it should.
     _may_be_woken: bool = False
 
@@ -65,7 +70,7 @@ class Loop:
                 worked = may_step and self.step()
                 self.stepped_at = time.monotonic()
                 if may_step:
-                    STEPPED.labels(loop=self.name).set_to_current_time()
+                    self._say_stepped()
             except (OperationalError, InterfaceError) as error:
                 logger.warning(
                     "loop_lost_database", extra={"loop": self.name, "reason": str(error)}
@@ -81,7 +86,7 @@ class Loop:
             if not may_step:
                 self._pause = _AWAY
             elif worked:
-                self._pause = _BUSY
+                self._pause = self.busy()
             else:
                 self._pause = min(self._longest(), self._pause * 2)
         self._finish()
@@ -91,6 +96,11 @@ class Loop:
         self.stop.set()
         if self.ear is not None:
             self.ear.woken.set()
+
+    def _say_stepped(self) -> None:
+        if self.seen_at - self._said_at >= _TOLD_EVERY:
+            self._said_at = self.seen_at
+            STEPPED.labels(loop=self.name).set_to_current_time()
 
     def _longest(self) -> float:
         hears = self.ear is not None and self.ear.hears

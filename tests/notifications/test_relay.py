@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -67,14 +68,68 @@ def test_owners_have_numbers_of_their_own() -> None:
 def test_a_crash_before_the_mark_gives_the_same_numbers_again() -> None:
     owner = ann()
     queued(owner)
-    relay = _relay()
-    relay.step()
-    OutboxEvent.objects.update(relayed_at=None)
+    assert _relay().step() == 1
+    assert not OutboxEvent.objects.exclude(relayed_at=None).exists()
 
+    # Another one, which does not know what the first had pushed.
+    relay = _relay()
     assert relay.step() == 1
 
     assert OutboxEvent.objects.get().sequence == 1
     assert feed.head(owner.id) == 1
+
+
+def test_what_was_pushed_is_marked_by_the_next_step_or_at_the_end() -> None:
+    queued(ann())
+    relay = _relay()
+    assert relay.step() == 1
+    assert relay.step() == 0
+    assert not OutboxEvent.objects.filter(relayed_at=None).exists()
+
+    queued(bob())
+    assert relay.step() == 1
+    relay.close()
+    assert not OutboxEvent.objects.filter(relayed_at=None).exists()
+    assert relay.step() == 0
+
+
+def test_a_batch_that_was_numbered_before_keeps_its_numbers_beside_new_ones() -> None:
+    owner = ann()
+    for _ in range(2):
+        queued(owner)
+    _relay().step()
+    queued(owner)
+
+    relay = _relay()
+    assert relay.step() == 3
+
+    assert list(OutboxEvent.objects.order_by("id").values_list("sequence", flat=True)) == [1, 2, 3]
+    assert feed.head(owner.id) == 3
+
+
+def test_events_that_nobody_hears_are_relayed_by_one_statement(
+    django_assert_num_queries: Callable[[int], AbstractContextManager[object]],
+) -> None:
+    queued(ann())
+    relay = _relay()
+
+    with django_assert_num_queries(1):
+        assert relay.step() == 1
+
+
+def test_it_gathers_the_longer_the_more_comes() -> None:
+    owner = ann()
+    relay = _relay()
+    alone = []
+    for count in (1, 3, 30):
+        for _ in range(count):
+            outbox.record("job.started", subject_id=uuid4(), owner_id=owner.id, payload={})
+        assert relay.step() == count
+        alone.append(relay.pause)
+
+    assert alone == sorted(alone)
+    assert alone[0] < 0.01
+    assert alone[-1] < 0.05
 
 
 def test_catching_up_gives_only_what_is_newer() -> None:

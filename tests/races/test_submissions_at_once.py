@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError
 
-from jobs import entrance, ledger, seeds, submission, transitions
+from jobs import entrance, ledger, seeds, submission, submit_statement, transitions
 from jobs.errors import KeyReused, QuotaExceeded
 from jobs.idempotency import Claim
 from jobs.models import Account, IdempotencyKey, Job, LedgerEntry, Tier
@@ -195,24 +195,27 @@ def _behind(acts: Sequence[Callable[[], submission.Accepted]]) -> list[Answer]:
 @pytest.fixture
 def without_lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let submissions of one owner read the account without taking turns."""
-    lock = "for no key update of a"
-    assert lock in entrance._SUBMIT
-    monkeypatch.setattr(entrance, "_SUBMIT", entrance._SUBMIT.replace(lock, ""))
-    entrance._statement.cache_clear()
+    lock = "for no key update of a/*patience*/"
+    assert lock in submit_statement._ROOM
+    monkeypatch.setattr(submit_statement, "_ROOM", submit_statement._ROOM.replace(lock, ""))
+    # In one process those of an owner would still take turns.
+    monkeypatch.setattr(entrance, "_may_go_together", lambda _: False)
+    submit_statement.of_one.cache_clear()
     yield
-    entrance._statement.cache_clear()
+    submit_statement.of_one.cache_clear()
 
 
 @pytest.fixture
 def without_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let submissions write neither a claim nor their job's key."""
     key = "%(key)s, %(retry_of)s"
-    assert key in entrance._SUBMIT
-    statement = entrance._statement.__wrapped__
-    monkeypatch.setattr(entrance, "_SUBMIT", entrance._SUBMIT.replace(key, "null, null"))
+    written, statement = submit_statement._WRITTEN, submit_statement.of_one.__wrapped__
+    assert key in written
+    monkeypatch.setattr(submit_statement, "_WRITTEN", written.replace(key, "null, null"))
+    monkeypatch.setattr(entrance, "_may_go_together", lambda _: False)
     monkeypatch.setattr(
-        entrance,
-        "_statement",
+        submit_statement,
+        "of_one",
         lambda **given: statement(**{**given, "has_key": False, "has_content": False}),
     )
 

@@ -1,5 +1,6 @@
 """Waking the loops that rest: who does it, and that it is heard."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -29,20 +30,19 @@ Heard = Callable[[], set[str]]
 @pytest.fixture
 def heard() -> Iterator[Heard]:
     """Give what says which loops were woken since it was asked last."""
-    names = (wakeup.DISPATCHER, wakeup.RELAY, wakeup.COURIER, wakeup.POLLER, "asked")
     pool = redis.ConnectionPool.from_url(settings.REDIS_URL)
     with PubSub(pool, ignore_subscribe_messages=True) as channel:
-        channel.subscribe(*map(wakeup._channel, names))
-        for _ in names:
-            # The answer to the subscription.
-            channel.get_message(timeout=10)
+        channel.subscribe(wakeup._CHANNEL)
+        # The answer to the subscription.
+        channel.get_message(timeout=10)
 
         def ask() -> set[str]:
             wakeup.wake("asked")
             found: set[str] = set()
             # What was told before comes before, or with it.
             while message := channel.get_message(timeout=0.3 if "asked" in found else 10):
-                found.add(message["channel"].decode().removeprefix("wake."))
+                _, *loops = message["data"].decode().split()
+                found |= {loop.partition(":")[0] for loop in loops}
             return found - {"asked"}
 
         ask()
@@ -136,7 +136,7 @@ def test_a_planned_delivery_and_one_that_is_sent_again_wake_the_courier(
 def test_many_at_once_are_few_messages() -> None:
     pool = redis.ConnectionPool.from_url(settings.REDIS_URL)
     with PubSub(pool, ignore_subscribe_messages=True) as channel:
-        channel.subscribe(wakeup._channel("a test"))
+        channel.subscribe(wakeup._CHANNEL)
         channel.get_message(timeout=10)
         for _ in range(1000):
             wakeup.wake("a test")
@@ -147,23 +147,89 @@ def test_many_at_once_are_few_messages() -> None:
     assert 1 <= count < 100
 
 
-def test_whoever_listens_is_woken() -> None:
-    ear = wakeup.listen("a test")
-    # What was told before it listened was missed.
+def _woken_elsewhere(*loops: str) -> None:
+    redis.Redis.from_url(settings.REDIS_URL).publish(
+        wakeup._CHANNEL, "\n".join(["another", *loops])
+    )
+
+
+def _opened(listener: wakeup.Listener, loop: str) -> wakeup.Ear:
+    """Give an ear that waits for what comes next: what was told before it listened was missed."""
+    ear = listener.listen(loop)
     assert ear.woken.wait(10)
     assert ear.hears
     ear.woken.clear()
+    return ear
 
-    wakeup.wake("another test")
-    wakeup.wake("a test")
 
+def test_one_thread_listens_for_all_loops_of_a_process() -> None:
+    listener = wakeup.Listener()
+    first, second, third = (_opened(listener, name) for name in ("a test", "a test", "another"))
+
+    _woken_elsewhere("nobody", "a test")
+
+    assert first.woken.wait(10)
+    assert second.woken.wait(10)
+    assert not third.woken.is_set()
+
+
+def test_loops_of_the_same_process_hear_at_once_and_only_once() -> None:
+    ear = _opened(wakeup._listener, "this test")
+
+    wakeup.wake("this test")
+    assert ear.woken.is_set()
+
+    ear.woken.clear()
+    assert not ear.woken.wait(0.3)
+
+
+def test_a_loop_hears_only_what_it_heeds() -> None:
+    told: list[str] = []
+
+    def heeds(what: str) -> bool:
+        told.append(what)
+        return what != "preview"
+
+    listener = wakeup.Listener()
+    ear = listener.listen("a test", heeds=heeds)
     assert ear.woken.wait(10)
+    ear.woken.clear()
+
+    listener.hear([wakeup.about("a test", "preview")])
+    assert not ear.woken.is_set()
+    listener.hear([wakeup.about("a test", "final")])
+    assert ear.woken.is_set()
+    ear.woken.clear()
+    listener.hear(["a test"])
+    assert ear.woken.is_set()
+    assert told == ["preview", "final", ""]
+
+
+def test_silence_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wakeup, "_LISTENS", 0.01)
+    ear = _opened(wakeup.Listener(), "a test")
+
+    # Many answers later.
+    assert not ear.woken.wait(0.5)
+    assert ear.hears
+    _woken_elsewhere("a test")
+    assert ear.woken.wait(10)
+
+
+def test_a_server_that_does_not_answer_is_heard_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wakeup, "_LISTENS", 0.01)
+    monkeypatch.setattr(wakeup, "_ANSWERS", 0.0)
+    ear = _opened(wakeup.Listener(), "a test")
+
+    deadline = time.monotonic() + 10
+    while ear.hears:
+        assert time.monotonic() < deadline
 
 
 def test_whoever_cannot_listen_knows_it(settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1"
 
-    ear = wakeup.listen("a test")
+    ear = wakeup.Listener().listen("a test")
 
     assert not ear.woken.wait(0.5)
     assert not ear.hears

@@ -43,7 +43,7 @@ def _dispatcher() -> Loop:
         start=dispatcher.start,
         step=dispatcher.step,
         idle=_DISPATCHER_IDLE,
-        ear=wakeup.listen(wakeup.DISPATCHER),
+        ear=wakeup.listen(wakeup.DISPATCHER, heeds=dispatcher.heeds),
         rest=lambda: dispatcher.rest,
     )
 
@@ -55,7 +55,7 @@ def _publisher() -> Loop:
         start=publisher.start,
         step=publisher.step,
         idle=_PUBLISHER_IDLE,
-        ear=wakeup.listen(wakeup.DISPATCHER),
+        ear=wakeup.listen(wakeup.DISPATCHER, heeds=publisher.heeds),
         rest=lambda: publisher.rest,
     )
 
@@ -77,8 +77,10 @@ def _relay() -> Loop:
         start=start,
         step=lambda: relay.step() > 0,
         idle=_RELAY_IDLE,
+        busy=lambda: relay.pause,
         ear=wakeup.listen(wakeup.RELAY),
         rest=lambda: relay.rest,
+        close=relay.close,
     )
 
 
