@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 from django.db.models import Sum
 
-from jobs import entrance, gates
+from jobs import gates, submit_statement
 from jobs.door import WHILE_BOOKED
 from jobs.errors import NoRoom, QuotaExceeded
 from jobs.models import Account, Door, Gate, Job, Line, Ticket, Tier
@@ -120,9 +120,9 @@ def without_second_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     parts = gates.ENTER.replace(lock, lock.partition("\n")[0] + "\n")
     assert parts != gates.ENTER
     monkeypatch.setattr(gates, "ENTER", parts)
-    entrance._statement.cache_clear()
+    submit_statement.of_one.cache_clear()
     yield
-    entrance._statement.cache_clear()
+    submit_statement.of_one.cache_clear()
 
 
 _DOOR = "select 1 from door for update"
