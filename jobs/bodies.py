@@ -146,13 +146,13 @@ def fields(request: Request) -> Mapping[str, Any]:
     return data
 
 
-def _is_plain_json(request: Request) -> bool:
+def _is_plain_json(request: Any) -> bool:
     """Tell whether nobody has read the body yet, and there is no parser to choose: so nearly every call comes."""
     is_unread = request._full_data is Empty  # noqa: SLF001 - DRF does not say it otherwise
     return is_unread and request.content_type == "application/json" and _length(request) > 0
 
 
-def _json_of(request: Request) -> Any:
+def _json_of(request: Any) -> Any:
     """Read it, and leave it where DRF looks for it. Raises what StrictJSONParser raises."""
     found = read_json(request._request.body)  # noqa: SLF001 - as `Request.body` does
     request._data = request._full_data = found  # noqa: SLF001 - as DRF itself sets them

@@ -22,7 +22,7 @@ def of(request: HttpRequest, wanted: VideoRequest) -> Claim:
 
 def key_of(request: HttpRequest) -> str | None:
     """Read the `Idempotency-Key` header. Raises InvalidFields."""
-    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not 0 < len(key) <= KEY_LIMIT or not key.isprintable():

@@ -80,7 +80,9 @@ class Combiner(Generic[Asked, Found]):
 
     def _taken(self, leader: _Place[Asked, Found]) -> list[_Place[Asked, Found]]:
         """Take who waits, in order, one of each name."""
-        names, taken, left = {self._name(leader.asked)}, [], []
+        names = {self._name(leader.asked)}
+        taken: list[_Place[Asked, Found]] = []
+        left: list[_Place[Asked, Found]] = []
         while self._waiting and len(taken) + 1 < self._most:
             one = self._waiting.popleft()
             name = self._name(one.asked)

@@ -27,7 +27,7 @@ _NAMES: Final = frozenset(
 # In the order of the model's, as `from_db` wants them.
 _FIELDS: Final = [field for field in Pool._meta.concrete_fields if field.name in _NAMES]  # noqa: SLF001 - documented API
 _ATTRIBUTES: Final = [field.attname for field in _FIELDS]
-_READ: Final = f"select {', '.join(field.column for field in _FIELDS)} from pool order by name"  # noqa: S608 - our own names
+_READ: Final = f"select {', '.join(str(field.column) for field in _FIELDS)} from pool order by name"  # noqa: S608 - our own names
 
 
 def read() -> list[Pool]:

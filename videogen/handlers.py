@@ -58,13 +58,15 @@ class CallHandler(WSGIHandler):
         super().__init__()
         self._safety = {is_secure: _safety(is_secure=is_secure) for is_secure in (False, True)}
 
-    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(  # type: ignore[override]  # a body in one piece is a list
+        self, environ: dict[str, Any], start: Callable[..., Any]
+    ) -> Iterable[bytes]:
         """Answer a call."""
         if environ.get("SCRIPT_NAME"):
             set_script_prefix(get_script_name(environ))
         _close_aged()
         request = self.request_class(environ)
-        response = self.get_response(request)
+        response: Any = self.get_response(request)
         headers = {**self._safety[request.is_secure()], **dict(response.items())}
         body = None if response.streaming else response.content
         if body is not None and response.status_code not in _BODILESS:
@@ -73,7 +75,8 @@ class CallHandler(WSGIHandler):
         start(f"{response.status_code} {response.reason_phrase}", [*headers.items(), *cookies])
         if body is None:
             # The server closes it when it has sent it.
-            return response
+            streamed: Iterable[bytes] = response
+            return streamed
         # As `close` does, but for the signal that a request has ended: pages listen to it.
         for close in response._resource_closers:  # noqa: SLF001 - as above
             close()
@@ -107,8 +110,9 @@ class CallMiddleware:
 
 def _safety(*, is_secure: bool) -> Mapping[str, str]:
     """Give what browsers are told with every answer to a call."""
-    request, response = HttpRequest(), HttpResponse()
-    request._get_scheme = lambda: "https" if is_secure else "http"  # type: ignore[method-assign]  # noqa: SLF001
+    request: Any = HttpRequest()
+    response = HttpResponse()
+    request._get_scheme = lambda: "https" if is_secure else "http"  # noqa: SLF001 - as a server's request has it
     del response.headers["Content-Type"]
     SecurityMiddleware(lambda _: response).process_response(request, response)
     return {**_HEADERS, **dict(response.items())}

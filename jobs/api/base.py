@@ -42,7 +42,8 @@ class View(APIView):
     @property
     def default_response_headers(self) -> dict[str, str]:
         """Give what every answer of this view says."""
-        return dict(_defaults(type(self)))
+        view: Any = type(self)
+        return dict(_defaults(view))
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add what all answers say."""
@@ -61,8 +62,10 @@ def _made(classes: tuple[type, ...]) -> list[Any]:
 
 
 @cache
-def _defaults(view: type[View]) -> Mapping[str, str]:
-    return APIView.default_response_headers.fget(view())  # type: ignore[attr-defined]  # a property
+def _defaults(view: Any) -> Mapping[str, str]:
+    said: Any = APIView.default_response_headers
+    found: Mapping[str, str] = said.fget(view())
+    return found
 
 
 def no_query(request: Request, *known: str) -> None:

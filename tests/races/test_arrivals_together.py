@@ -101,7 +101,7 @@ def _rows(owner: Person) -> dict[str, list[dict[str, Any]]]:
 
 def test_what_is_written_of_several_is_what_is_written_of_each_alone() -> None:
     alone, *several = _people(4)
-    fields = {"seed": 2**32 - 1, "start_within": 600, "finish_within": 900}
+    fields: dict[str, Any] = {"seed": 2**32 - 1, "start_within": 600, "finish_within": 900}
     assert entrance._by_turns(_entry(alone, **fields)) is not None
 
     found = entrance._together([_entry(owner, **fields) for owner in several])
