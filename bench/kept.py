@@ -1,4 +1,7 @@
-"""Databases that take long to fill: each is filled once, kept in the data folder, and copied for a measurement."""
+"""Databases that take long to fill: each is filled once, kept in the data folder, and copied for a measurement.
+
+What was filled before a change of the tables is migrated, as an installation is.
+"""
 
 import os
 import shutil
@@ -50,6 +53,7 @@ class Databases:
             self._clear(label)
             self._fill(half, [module, str(count), str(owners)], count=count)
             self._make("alter database {} rename to {}", half, name)
+        self._migrate(name)
         return name
 
     def loaded(self, label: str, module: str, *, count: int, size: int, of: str) -> str:
@@ -66,6 +70,7 @@ class Databases:
             self._fill(half, [module, str(count)], count=count)
             self._make("alter database {} rename to {}", half, name)
             self._restart()
+        self._migrate(name)
         return name
 
     def _has(self, name: str) -> bool:
@@ -73,7 +78,7 @@ class Databases:
         return bool(found.fetchone())
 
     def _clear(self, label: str, *, but: str = "") -> None:
-        """Drop what was filled for other tables, or only half, except for one."""
+        """Drop what was filled otherwise, or only half, except for one."""
         for (name,) in self._admin.execute(
             "select datname from pg_database where datname ~ %s and datname <> %s",
             [f"^{label}_[0-9a-f]{{8}}(_half)?$", but],
@@ -89,6 +94,14 @@ class Databases:
             cwd=_ROOT,
             env=self.environment(name),
             stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+    def _migrate(self, name: str) -> None:
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--no-input", "--verbosity", "0"],
+            cwd=_ROOT,
+            env={**self.environment(name), "LOG_LEVEL": "WARNING"},
             check=True,
         )
 
@@ -140,9 +153,6 @@ def databases() -> Iterator[Databases]:
 
 
 def _names(label: str, *, of: str) -> tuple[str, str]:
-    """Give the name of a database by all that it depends on, and its name while it is filled."""
-    digest = sha256(of.encode())
-    for path in sorted(_ROOT.glob("*/migrations/*.py")):
-        digest.update(path.read_bytes())
-    name = f"{label}_{digest.hexdigest()[:8]}"
+    """Give the name of a database by what it is filled with, and its name while it is filled."""
+    name = f"{label}_{sha256(of.encode()).hexdigest()[:8]}"
     return name, f"{name}_half"
