@@ -66,7 +66,7 @@ _ROOM: Final = """room as materialized (
         coalesce(make_interval(secs => 60.0 / nullif(plan.submissions_per_minute, 0)), '0') as spacing,
         plan.queued_limit - a.live_count - 1
             + (select count(*) from lease where lease.owner_id = %(owner)s) as places_left
-    from /*asked*/account a join tier plan on plan.name = a.tier_id /*by_line*/
+    from /*accounts*/ join tier plan on plan.name = a.tier_id /*by_line*/
     where a.owner_id = %(owner)s and a.balance >= %(credits)s
         and (plan.submissions_per_minute is null or a.submitted_until
             <= statement_timestamp() + make_interval(secs => 60.0 - 60.0 / nullif(plan.submissions_per_minute, 0)))
@@ -135,6 +135,10 @@ _ASKED: Final = """asked as materialized (
         job uuid, owner uuid, key text, fingerprint text, prompt text, model text, kind text, seconds int, size text,
         seed bigint, estimate float8, credits int, start_within float8, finish_within float8, sent_by text)
 )"""
+# Each by its key, however few accounts there are; `offset 0` holds the planner to it.
+_EACH_ACCOUNT: Final = """asked cross join lateral (
+        select * from account where account.owner_id = asked.owner offset 0
+    ) a"""
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 # The same for all who go together.
 _SHARED: Final = frozenset({"event", "payload"})
@@ -155,6 +159,7 @@ def of_one(
     room = _filled(
         _ROOM,
         own_places=places.ON_STANDBY if is_standby else own_places,
+        accounts="account a",
         by_line=_BY_OWN_LINE if by_gate else _BY_LINE,
         no_ticket=_NO_TICKET if by_gate else "",
         patience="" if is_patient else _IMPATIENT,
@@ -176,7 +181,7 @@ def of_several() -> str:
     room = _filled(
         _ROOM,
         carried="asked.*, ",
-        asked="asked cross join ",
+        accounts=_EACH_ACCOUNT,
         own_places=_OWN_PLACES_ONLY,
         by_line=_BY_OWN_LINE,
         no_ticket=_NO_TICKET,

@@ -1,7 +1,8 @@
 """Requests that arrive together are entered together, each as it would be alone; whoever cannot be goes alone."""
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import pytest
 from django.db import connection, transaction
 
-from jobs import entrance, outlooks, requests, submission
+from jobs import entrance, outlooks, requests, submission, submit_statement
 from jobs.entrance import Origin, Outcome, _Entry
 from jobs.errors import KeyReused
 from jobs.idempotency import Claim
@@ -212,6 +213,34 @@ def test_an_account_that_is_held_holds_nobody_else() -> None:
 
     assert (together, alone) == ([False, True, True], [False])
     assert _entered(entrance._together([_entry(held)])) == [True]
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a statement of several look at accounts a while after it began."""
+    asked = submit_statement._ASKED
+    slow = asked.replace("from json_to_recordset", "from pg_sleep(2) slept, json_to_recordset")
+    assert slow != asked
+    monkeypatch.setattr(submit_statement, "_ASKED", slow)
+    submit_statement.of_several.cache_clear()
+    yield
+    submit_statement.of_several.cache_clear()
+
+
+@pytest.mark.usefixtures("slowly")
+def test_limits_are_those_of_the_account_as_the_one_before_left_it() -> None:
+    spent, other = _people(2)
+
+    def spend() -> list[bool]:
+        # After the statement beside it has begun, and before it looks.
+        time.sleep(0.7)
+        return [bool(Account.objects.filter(owner_id=spent.id).update(balance=0))]
+
+    entered, _ = at_once.threads(
+        [lambda: _entered(entrance._together([_entry(spent), _entry(other)])), spend]
+    )
+
+    assert entered == [False, True]
 
 
 def test_where_one_breaks_a_rule_all_go_alone_and_only_that_one_is_refused(

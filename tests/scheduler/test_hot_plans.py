@@ -7,15 +7,17 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from jobs import grants, locks, moves, transitions
+from jobs import entrance, grants, locks, moves, submit_statement, transitions
 from jobs import progress as newest
 from jobs.api import rows
-from jobs.ids import JobId
+from jobs.idempotency import Claim
+from jobs.ids import JobId, new_job_id
 from jobs.models import Job, LearnedBy, Pool
 from jobs.transitions import Success
 from notifications import prepared
 from scheduler import board, dispatch, progress, snapshot
-from tests.factories import VIDEO, ann, bob, queued
+from tests.factories import VIDEO, Person, a_request, ann, bob, cy, queued
+from tests.factories import person as cast
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -131,7 +133,7 @@ def _explain(statement: str, values: Any) -> dict[str, Any]:
 def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    person = bob()
+    person, dan = bob(), cast("dan", tier="internal")
     plans: dict[str, dict[str, Any]] = {}
     run, look = prepared.run, prepared.look
 
@@ -148,6 +150,8 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
         reads.setattr(prepared, "look", looked)
         job_id = queued(person)
         rows.find(job_id, owner_id=person.id)
+    together = entrance._together([_entry(caller) for caller in (cy(), dan)])
+    assert [one is not None and one.is_entered for one in together] == [True, True]
     Pool.objects.update(slots=10)
     with connection.cursor() as cursor:
         cursor.execute("update lane set tag = -1 where owner_id = %s", [person.id])
@@ -158,12 +162,23 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
 
     assert Job.objects.get(id=job_id).state == "succeeded"
     assert {moves.APPLY, locks._LOCK_OWNERS, grants.GRANT} <= plans.keys()
+    assert submit_statement.of_several() in plans
     for statement, plan in plans.items():
         for node in _nodes(plan):
             if node.get("Relation Name") in LARGE:
                 assert node["Node Type"] != "Seq Scan", (statement, node)
                 touched = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
                 assert touched * node["Actual Loops"] <= 500, (statement, node)
+
+
+def _entry(caller: Person) -> entrance._Entry:
+    return entrance._Entry(
+        request=a_request(),
+        owner_id=caller.id,
+        job_id=new_job_id(),
+        claim=Claim.by_key("key"),
+        origin=entrance.Origin(),
+    )
 
 
 def test_neither_a_grant_nor_a_start_writes_an_index_of_all_jobs() -> None:
