@@ -37,7 +37,8 @@ def drill(transactional_db: None) -> Iterator[str]:
         cursor.execute(f"create database {DRILL} template template0")
     there = connection.settings_dict
     login = f"{there['USER']}:{quote(str(there['PASSWORD']))}"
-    yield f"postgresql://{login}@{there['HOST']}:{there['PORT']}/{DRILL}"
+    host = quote(str(there["HOST"]), safe="")
+    yield f"postgresql://{login}@{host}:{there['PORT']}/{DRILL}"
     with connection.cursor() as cursor:
         cursor.execute(f"drop database {DRILL} with (force)")
 
