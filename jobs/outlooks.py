@@ -12,11 +12,10 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 
 from jobs import outlook, speeds, waiting
-from jobs.models import Band as BandRow
-from jobs.models import LineOutlook
+from jobs.models import Line, LineOutlook
 from jobs.outlook import Band, BandKey, Curve, Outlook, Place
 from jobs.remembered import Remembered
 from jobs.requests import STANDBY
@@ -59,6 +58,14 @@ left join lateral (
 where lane.owner_id = %(owner)s and lane.state > 0
 order by lane.line_id, place.job_id
 """
+# Every process reads these each second.
+_FIELDS: Final = LineOutlook._meta.concrete_fields  # noqa: SLF001 - documented API
+_ATTRIBUTES: Final = [field.attname for field in _FIELDS]
+_OUTLOOKS: Final = f"""
+select {", ".join(f"o.{field.column}" for field in _FIELDS)}, line.tier_id
+from outlook o join line on line.id = o.line_id
+"""  # noqa: S608 - our own names
+_BANDS: Final = "select tier, is_new, bucket, low, high from band"
 _RUNNING: Final = """
 select plan.running_limit, (select count(*) from lease where lease.owner_id = account.owner_id)
 from account join tier plan on plan.name = account.tier_id where account.owner_id = %s
@@ -202,12 +209,15 @@ def _running(owner_id: UUID) -> tuple[int | None, int]:
 
 def _read() -> dict[int, LineNow]:
     bands: dict[BandKey, Band] = {
-        (band.tier, band.is_new, band.bucket): Band(low=band.low, high=band.high)
-        for band in BandRow.objects.all()
+        (tier, is_new, bucket): Band(low=low, high=high)
+        for tier, is_new, bucket, low, high in prepared.run(_BANDS, ())
     }
-    return {
-        row.line_id: of_row(row, bands) for row in LineOutlook.objects.select_related("line").all()
-    }
+    found = {}
+    for *values, tier in prepared.run(_OUTLOOKS, ()):
+        row = LineOutlook.from_db(DEFAULT_DB_ALIAS, _ATTRIBUTES, values)
+        row.line = Line(id=row.line_id, tier_id=tier)
+        found[row.line_id] = of_row(row, bands)
+    return found
 
 
 _lines: Final = Remembered(_read, fresh_for=_FRESH_FOR)

@@ -89,7 +89,8 @@ class Memory:
 
 def check(access: Access, *, path: str, method: str) -> None:
     """Refuse what this access may not do. Raises AccountSuspended, ScopeMissing."""
-    if access.user.suspension is not None:
+    # The column first: the suspension itself is looked for in a cache of relations.
+    if access.user.suspension_id is not None and access.user.suspension is not None:
         raise AccountSuspended(access.user.suspension.reason)
     if access.by is By.KEY:
         scope = scopes.needed(path, method)
