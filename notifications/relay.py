@@ -31,8 +31,8 @@ BATCH: Final = 200
 # It gathers events for so long after a step that had some, and for so much longer by each of them, seconds: what comes
 # alone is told at once, of what comes all the time many are told together.
 _PAUSE: Final = 0.005
-_PAUSE_EACH: Final = 0.003
-_LONGEST_PAUSE: Final = 0.025
+_PAUSE_EACH: Final = 0.001
+_LONGEST_PAUSE: Final = 0.01
 # Events are looked for so often without being told of, seconds.
 _REST: Final = 1.0
 # Shards of a relay that died are looked for so often, seconds.
