@@ -77,6 +77,13 @@ def _say_ready(**_: Any) -> None:
 
 
 @signals.worker_ready.connect
+def _set_aside_what_is_loaded(**_: Any) -> None:
+    from videogen import garbage  # noqa: PLC0415 - what only workers need
+
+    garbage.set_aside_what_stays()
+
+
+@signals.worker_ready.connect
 def _give_signs_of_worker(sender: Any, **_: Any) -> None:
     from videogen import pulse  # noqa: PLC0415 - what only workers need
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
-from django.core.cache.backends.redis import RedisCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
+from redis import ConnectionPool
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
@@ -18,12 +19,27 @@ _REST: Final = 1.0
 # undoes, and allauth tells who finds the lock taken for a second that there were too many tries.
 _LOCK: Final = ":lock"
 _LOCKED_FOR: Final = 1
-# On the monotonic clock; each thread has a cache object of its own, and there is one Redis.
+# On the monotonic clock, for all cache objects: there is one Redis.
 _away_until = 0.0
+
+
+# By address. Django makes a cache object for each thread, and on an event loop one for each request: with connections of
+# its own each would greet Redis anew.
+_pools: Final[dict[str, dict[int, ConnectionPool]]] = {}
+
+
+class _Client(RedisCacheClient):
+    def __init__(self, servers: list[str], **options: Any) -> None:
+        super().__init__(servers, **options)
+        self._pools = _pools.setdefault(" ".join(servers), {})
 
 
 class ForgivingCache(RedisCache):
     """Counts of tries and the like. What protects the database is counted in the process beside it."""
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._class = _Client
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """Give a value; the default also without Redis."""

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any, Final
 
-from videogen import listening
+from videogen import garbage, listening
 
 # Seconds for what is under way at SIGTERM; supervisors give a little more.
 _GRACE: Final = 8
@@ -70,6 +70,7 @@ def serve_push(sockets: Sequence[socket.socket]) -> None:
     # Django is set up before its protocols are imported, and before there is an event loop, in which it would refuse.
     config.load_app()
     config.load()
+    garbage.set_aside_what_stays()
     uvicorn.Server(config).run(sockets=list(sockets))
 
 

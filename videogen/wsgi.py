@@ -1,6 +1,5 @@
 """The HTTP application: API, dashboard, admin."""
 
-import gc
 import os
 
 import django
@@ -13,7 +12,7 @@ from django.core.signals import request_finished, request_started  # noqa: E402 
 from django.db import close_old_connections, reset_queries  # noqa: E402 - as below
 from django.urls import get_resolver  # noqa: E402 - as below
 
-from videogen import process_metrics  # noqa: E402 - it needs the settings
+from videogen import garbage, process_metrics  # noqa: E402 - it needs the settings
 from videogen.handlers import Application  # noqa: E402 - it needs the applications
 
 process_metrics.begin()
@@ -26,9 +25,6 @@ request_finished.disconnect(close_caches)
 
 application = Application()
 
-# All that a request needs is loaded before the first one, and lives as long as the process: looking through it for
-# garbage would hold up every request of the process for a tenth of a second, again and again.
+# All that a request needs is loaded before the first one.
 _ = get_resolver().url_patterns
-gc.collect()
-gc.freeze()
-gc.set_threshold(10_000, 20, 20)
+garbage.set_aside_what_is_loaded()

@@ -16,7 +16,11 @@ T = TypeVar("T")
 
 # Longer than any honest act takes, seconds.
 _PATIENCE = 60.0
-_WAITING = "select count(*) from pg_stat_activity where pid = any(%s) and wait_event_type = 'Lock'"
+# A session may also wait for a moment behind autovacuum or a file that grows: that says nothing of the acts.
+_WAITING = """
+select count(*) from unnest(%(pids)s::int[]) as waiting (pid)
+where pg_blocking_pids(waiting.pid) && (%(pids)s::int[] || %(holder)s::int)
+"""
 
 
 def threads(acts: Sequence[Callable[[], T]]) -> list[T]:
@@ -104,27 +108,27 @@ class Gate:
     def hold(self, first: Callable[[], T], then: Callable[[], T]) -> tuple[T, T, bool]:
         """Run `then` while `first` is held; give both results and whether `then` had to wait.
 
-        The gate opens when `then` waits for a lock, or when it is through.
+        The gate opens when `then` waits for a lock of `first`, or when it is through.
         """
+        holder: Future[int] = Future()
+        pid: Future[int] = Future()
         with ThreadPoolExecutor(2) as pool:
             try:
-                earlier = pool.submit(self._on_its_own, first, is_held=True)
+                earlier = pool.submit(self._on_its_own, first, pid=holder, is_held=True)
                 assert self._reached.wait(_PATIENCE), "The first act never came to the gate."
-                pid: Future[int] = Future()
                 later = pool.submit(self._on_its_own, then, pid=pid)
-                has_waited = _waits([pid.result(_PATIENCE)], until=[later]) == 1
+                has_waited = _waits([pid.result(_PATIENCE)], on=holder.result(), until=[later]) == 1
             finally:
                 self._opened.set()
             return earlier.result(), later.result(), has_waited
 
     def _on_its_own(
-        self, act: Callable[[], T], *, is_held: bool = False, pid: Future[int] | None = None
+        self, act: Callable[[], T], *, pid: Future[int], is_held: bool = False
     ) -> T:
         try:
             if is_held:
                 self._held.add(threading.get_ident())
-            if pid is not None:
-                pid.set_result(_backend_pid())
+            pid.set_result(_backend_pid())
             return act()
         finally:
             connection.close()
@@ -140,13 +144,14 @@ def behind(statement: str, acts: Sequence[Callable[[], T]]) -> list[T]:
         other.set_autocommit(False)
         with other.cursor() as cursor:
             cursor.execute(statement)
+        holder: int = other.connection.info.backend_pid
         with ThreadPoolExecutor(len(acts)) as pool:
             pids: list[Future[int]] = [Future() for _ in acts]
             running = [
                 pool.submit(_announced, act, pid) for act, pid in zip(acts, pids, strict=True)
             ]
             try:
-                _waits([pid.result(_PATIENCE) for pid in pids], until=running)
+                _waits([pid.result(_PATIENCE) for pid in pids], on=holder, until=running)
             finally:
                 other.rollback()
             return [act.result() for act in running]
@@ -168,11 +173,11 @@ def _backend_pid() -> int:
     return pid
 
 
-def _waits(pids: list[int], *, until: Sequence[Future[Any]]) -> int:
-    """Give how many sessions wait for a lock, once all do that have not ended."""
+def _waits(pids: list[int], *, on: int, until: Sequence[Future[Any]]) -> int:
+    """Give how many sessions wait for the session `on` or for each other, once all do that have not ended."""
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(_WAITING, [pids])
+            cursor.execute(_WAITING, {"pids": pids, "holder": on})
             (waiting,) = cursor.fetchone()
         if waiting + sum(act.done() for act in until) >= len(until):
             return int(waiting)

@@ -2,15 +2,22 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.test import RequestFactory
 
+from jobs.shield import flood_wait
 from videogen.counting_cache import CountingCache
 
 
 @pytest.fixture
 def cache() -> CountingCache:
-    return CountingCache("", {"OPTIONS": {"MAX_ENTRIES": 4}})
+    cache = CountingCache("tried", {"OPTIONS": {"MAX_ENTRIES": 4}})
+    cache.clear()
+    return cache
 
 
 @pytest.fixture
@@ -66,3 +73,19 @@ def test_what_is_dropped_is_gone(cache: CountingCache) -> None:
     cache.set("ann", 1)
     cache.clear()
     assert cache.get("ann") is None
+
+
+def test_threads_count_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
+    key = uuid4().hex
+
+    def waits() -> bool:
+        request = RequestFactory().post("/")
+        return flood_wait(request, group="tried", key=key, per_minute=3) is not None
+
+    with ThreadPoolExecutor(4) as threads:
+        told = [threads.submit(waits) for _ in range(8)]
+    with_loops = [async_to_sync(sync_to_async(waits))() for _ in range(2)]
+
+    assert sorted(one.result() for one in told) == [False] * 3 + [True] * 5
+    assert with_loops == [True, True]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.core.internal import ratelimit
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core.cache import caches
 from django.test import RequestFactory
 
@@ -33,3 +34,16 @@ def test_tries_are_counted_all_the_same() -> None:
     caches["default"].clear()
 
     assert [_spent_tries() for _ in range(4)] == [False, False, False, True]
+
+
+def test_who_asks_from_an_event_loop_needs_no_new_connection() -> None:
+    def ask() -> int:
+        client = caches["default"]._cache.get_client(None, write=True)  # type: ignore[attr-defined]
+        return int(client.client_id())
+
+    caches["default"].get("known")
+    mine = ask()
+
+    assert [async_to_sync(sync_to_async(ask, thread_sensitive=False))() for _ in range(3)] == [
+        mine
+    ] * 3

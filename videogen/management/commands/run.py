@@ -17,7 +17,7 @@ from notifications.courier import Courier
 from notifications.relay import Relay
 from scheduler.dispatcher import Dispatcher
 from scheduler.publisher import Publisher
-from videogen import canaries, celery, exporter, process_metrics, readiness
+from videogen import canaries, celery, exporter, garbage, process_metrics, readiness
 from videogen.figures.reader import Reader
 from videogen.loops import Loop
 
@@ -155,6 +155,7 @@ class Command(BaseCommand):
             thread.start()
         while not stop.wait(0.05) and any(loop.stepped_at is None for loop in loops):
             pass
+        garbage.set_aside_what_stays()
         readiness.say_ready()
         started = time.monotonic()
         while not stop.wait(_GLANCE):
