@@ -15,7 +15,7 @@ import psutil
 import psycopg
 
 from bench import open_pages
-from bench.stack import Stack, checked, started
+from bench.stack import Stack, checked, set_up, started
 
 _SOCKETS: Final = int(os.environ.get("SOCKETS", "5000"))
 _RATE: Final = int(os.environ.get("RATE", "500"))
@@ -35,6 +35,7 @@ from outbox_event where id = any(%s)
 def measure() -> dict[str, float]:
     """Measure and give every figure by name, with its unit in the name."""
     with started(accounts=_SOCKETS) as stack:
+        set_up(stack)
         found = _measure(stack)
         checked(stack)
     return found
@@ -71,13 +72,16 @@ def _measure(stack: Stack) -> dict[str, float]:
 
 
 def _record(connection: "psycopg.Connection[tuple[object, ...]]", owners: list[str]) -> list[int]:
-    """Write events at an even rate, a few in each transaction; give their ids."""
+    """Write events at an even rate, a few in each transaction, and wake the relay as the product does; give their ids."""
+    from notifications import wakeup  # noqa: PLC0415 - Django is set up by now
+
     chance, ids, sent = random.Random(5), [], 0
     began = time.monotonic()
     while (passed := time.monotonic() - began) < _SECONDS:
         if due := int(passed * _RATE) - sent:
             chosen = chance.sample(owners, min(due, len(owners)))
             ids += [int(str(row[0])) for row in connection.execute(_RECORD, [chosen])]
+            wakeup.wake(wakeup.RELAY)
             sent += len(chosen)
         time.sleep(0.004)
     return ids

@@ -82,6 +82,16 @@ def _seconds(pid: int) -> float:
         return 0.0
 
 
+def set_up(stack: Stack) -> None:
+    """Let this process call the product's own functions on the stack's servers."""
+    os.environ.update(
+        environment(stack.running.data_dir), DJANGO_SETTINGS_MODULE="videogen.settings"
+    )
+    import django  # noqa: PLC0415 - the settings are known only now
+
+    django.setup()
+
+
 def environment(data_dir: Path) -> dict[str, str]:
     """Give the variables with which a program of its own reaches the stack's servers."""
     found = dict(os.environ)

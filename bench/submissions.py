@@ -15,7 +15,7 @@ from typing import Final
 
 from bench import alone, gpus, load
 from bench.load import Found, Plan
-from bench.stack import Stack, checked, environment, started
+from bench.stack import Stack, checked, set_up, started
 from bench.usual import server
 
 _ACCOUNTS: Final = 1_000
@@ -40,7 +40,7 @@ def measure() -> dict[str, float]:
             stack, model=_MODEL, slots=_SLOTS, speed=_GPU_SPEED, jitter=0.1, polls_per_second=10
         ),
     ):
-        _set_up(stack)
+        set_up(stack)
         print(
             f"  {_SLOTS} slots of GPUs elsewhere, half a minute a video, are granted all the while",
             flush=True,
@@ -80,15 +80,6 @@ def measure() -> dict[str, float]:
             for kind in spent[0]
         },
     }
-
-
-def _set_up(stack: Stack) -> None:
-    os.environ.update(
-        environment(stack.running.data_dir), DJANGO_SETTINGS_MODULE="videogen.settings"
-    )
-    import django  # noqa: PLC0415 - the settings are known only now
-
-    django.setup()
 
 
 def _ours(stack: Stack, *, rate: float | None) -> tuple[Found, dict[str, float]]:

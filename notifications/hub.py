@@ -190,16 +190,18 @@ class Hub:
         standing = import_string(settings.CALLER_STANDING)
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            owners = list(self._waiters)
-            if not owners:
+            known = {owner_id: self._heads.get(owner_id, 0) for owner_id in self._waiters}
+            if not known:
                 continue
-            credentials = {one.credential for every in self._waiters.values() for one in every}
+            credentials = [one.credential for every in self._waiters.values() for one in every]
             try:
-                heads, refused = await in_thread(_state)(owners, credentials, standing)
+                heads, refused = await in_thread(_state)(known, credentials, standing)
             except DatabaseError as error:
                 logger.warning("push_cannot_look", extra={"reason": type(error).__name__})
                 continue
             self._tell_late(heads)
+            if not refused:
+                continue
             for every in self._waiters.values():
                 for waiter in every:
                     if waiter.credential in refused:
@@ -214,11 +216,11 @@ class Hub:
 
 
 def _state(
-    owners: Collection[UUID],
+    known: Mapping[UUID, int],
     credentials: Collection[Hashable],
     refused: Callable[[Collection[Hashable]], set[Hashable]],
 ) -> tuple[dict[UUID, int], set[Hashable]]:
-    return feed.heads(owners), refused(credentials)
+    return feed.moved(known), refused(credentials)
 
 
 hub: Final = Hub()

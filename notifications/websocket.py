@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
@@ -24,6 +25,16 @@ class FeedConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
     """
 
     is_counted = False
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Handle a message as Channels does, but without a thread that looks for old connections each time.
+
+        Whoever asks the database does that itself (`database_sync_to_async`). Raises ValueError for an unknown type.
+        """
+        handler = getattr(self, get_handler_name(message), None)
+        if handler is None:
+            raise ValueError(f"Nothing here handles {message['type']!r}.")
+        await handler(message)
 
     async def connect(self) -> None:
         """Accept signed-in people; the group is joined before the snapshot is read."""

@@ -10,8 +10,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-# New objects between two walks through the youngest; walks through the younger between two through the older.
-_THRESHOLDS: Final = (10_000, 10, 10)
+# New objects between two walks through the youngest, and walks through the younger between two through the older: one
+# through ten thousand takes up to a tenth of a second where memory is slow.
+_THRESHOLDS: Final = (1_000, 10, 10)
 # All is walked through at most so often, seconds: cycles of what had been set aside are found then.
 _EVERY: Final = 3600.0
 _OLDEST: Final = 2

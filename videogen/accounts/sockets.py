@@ -111,10 +111,12 @@ class _Watch:
             if not opened:
                 continue
             try:
-                over = await database_sync_to_async(standing.refused)(set(opened.values()))
+                over = await database_sync_to_async(standing.refused)(list(opened.values()))
             except DatabaseError:
                 # Nobody can say; what is open stays, and the next second asks again.
                 logger.warning("sockets_not_checked", exc_info=True)
+                continue
+            if not over:
                 continue
             for ended, found in opened.items():
                 if found in over and not ended.done():
