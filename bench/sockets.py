@@ -72,7 +72,7 @@ def _measure(stack: Stack) -> dict[str, float]:
 
 
 def _record(connection: "psycopg.Connection[tuple[object, ...]]", owners: list[str]) -> list[int]:
-    """Write events at an even rate, a few in each transaction, and wake the relay as the product does; give their ids."""
+    """Write events at an even rate, a few in each transaction; wake the relay as the product does. Give their ids."""
     from notifications import wakeup  # noqa: PLC0415 - Django is set up by now
 
     chance, ids, sent = random.Random(5), [], 0

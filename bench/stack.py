@@ -14,7 +14,14 @@ from tests.stack import RunningStack
 
 _KINDS: Final = ("postgres", "valkey", "web", "push", "core", "gpu-worker", "upkeep", "beat")
 # What is shown beside each figure, so that nobody need ask what was switched off.
-_TOLD: Final = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "wal_level")
+_TOLD: Final = (
+    "fsync",
+    "synchronous_commit",
+    "full_page_writes",
+    "shared_buffers",
+    "huge_pages_status",
+    "wal_level",
+)
 
 
 @dataclass(slots=True)

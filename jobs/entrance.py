@@ -99,7 +99,10 @@ def _enter(request: VideoRequest, **options: Any) -> Outcome:
     entry = _Entry(request=request, **options)
     try:
         if _may_go_together(entry) and (found := _arrivals.call(entry)) is not None:
-            return found
+            # Here, not in the one that led: it may wait for whoever holds the door.
+            _give_back(entry, found)
+            if found.has_passed:
+                return found
         return _by_turns(entry) or _locked(entry)
     except IntegrityError as error:
         # The claim is gone after its days, and the job still knows its key.
@@ -125,13 +128,13 @@ def _may_go_together(entry: _Entry) -> bool:
 
 
 def _together(entries: Sequence[_Entry]) -> list[Outcome | None]:
-    """Enter requests of different owners, in one statement and one transaction; None for whom it does not decide.
+    """Enter requests of different owners, in one statement and one transaction.
 
-    Whoever is not let in, or whose account another statement holds, goes alone; where one breaks a rule, all do.
+    Whoever is not let in, or whose account another statement holds, has not passed, and goes alone; where one breaks a
+    rule all do, and None is given.
     """
     if len(entries) == 1:
-        found = _execute(entries[0], way=Way.GATES, is_patient=False)
-        return [_decided(entries[0], found)]
+        return [_execute(entries[0], way=Way.GATES, is_patient=False)]
     values = {
         "asked": orjson.dumps([_asked(entry) for entry in entries]).decode(),
         "gate": _any_gate(),
@@ -145,12 +148,7 @@ def _together(entries: Sequence[_Entry]) -> list[Outcome | None]:
         logger.info("submissions_go_alone", extra={"reason": type(error).__name__})
         return [None] * len(entries)
     outcomes = {row[-1]: Outcome(*row[:-1]) for row in rows}
-    return [_decided(entry, outcomes.get(entry.job_id, _NO_ROOM)) for entry in entries]
-
-
-def _decided(entry: _Entry, found: Outcome) -> Outcome | None:
-    _give_back(entry, found)
-    return found if found.has_passed else None
+    return [outcomes.get(entry.job_id, _NO_ROOM) for entry in entries]
 
 
 def _asked(entry: _Entry) -> dict[str, Any]:
@@ -289,7 +287,7 @@ def _told(origin: Origin) -> str:
     return json.dumps({**_NEW, "batch_id": str(origin.batch_id)})
 
 
-# As many as have threads of a web process; a statement of more would hold the next ones up.
+# Twice the threads that a web process has if nobody says otherwise; a statement of more would hold the next ones up.
 _MOST_TOGETHER: Final = 16
 _arrivals: Final[Combiner[_Entry, Outcome]] = Combiner(
     _together, name=lambda entry: entry.owner_id, most=_MOST_TOGETHER

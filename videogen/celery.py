@@ -70,17 +70,18 @@ def _note_start(**_: Any) -> None:
 
 @signals.worker_ready.connect
 @signals.beat_init.connect
+def _set_aside_what_stays(**_: Any) -> None:
+    from videogen import garbage  # noqa: PLC0415 - settings load after this module
+
+    garbage.set_aside_what_stays()
+
+
+@signals.worker_ready.connect
+@signals.beat_init.connect
 def _say_ready(**_: Any) -> None:
     from videogen import readiness  # noqa: PLC0415
 
     readiness.say_ready()
-
-
-@signals.worker_ready.connect
-def _set_aside_what_is_loaded(**_: Any) -> None:
-    from videogen import garbage  # noqa: PLC0415 - what only workers need
-
-    garbage.set_aside_what_stays()
 
 
 @signals.worker_ready.connect

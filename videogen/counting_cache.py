@@ -22,7 +22,7 @@ _shared: Final[dict[str, _Counts]] = {}
 
 
 class CountingCache(BaseCache):
-    """Keeps values as they are: numbers only, which nobody can change from outside. One location is one set of counts."""
+    """Keeps values as they are: numbers only, which nobody can change from outside; all of a location together."""
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__(params)

@@ -23,8 +23,8 @@ _LOCKED_FOR: Final = 1
 _away_until = 0.0
 
 
-# By address. Django makes a cache object for each thread, and on an event loop one for each request: with connections of
-# its own each would greet Redis anew.
+# By address. Django makes a cache object for each thread, and on an event loop one for each request: each would greet
+# Redis anew.
 _pools: Final[dict[str, dict[int, ConnectionPool]]] = {}
 
 

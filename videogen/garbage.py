@@ -1,8 +1,8 @@
 """Looking for garbage without looking again and again at what stays.
 
-Python's collector walks through all that a process holds, and nothing else in it runs meanwhile: a tenth of a second for
-what is loaded, a whole one with five thousand sockets. What is set aside (`gc.freeze`) is left out; it still goes when
-nothing refers to it.
+Python's collector walks through all that a process holds, and nothing else in it runs meanwhile: a tenth of a second
+for what is loaded, a whole one with five thousand sockets. What is set aside (`gc.freeze`) is left out; it still goes
+when nothing refers to it.
 """
 
 import gc
@@ -10,14 +10,36 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-# New objects between two walks through the youngest, and walks through the younger between two through the older: one
-# through ten thousand takes up to a tenth of a second where memory is slow.
+# New objects between two walks through the youngest; walks through the younger between two through the older: through
+# ten thousand at most, if few stay.
 _THRESHOLDS: Final = (1_000, 10, 10)
-# All is walked through at most so often, seconds: cycles of what had been set aside are found then.
-_EVERY: Final = 3600.0
 _OLDEST: Final = 2
+# All is walked through again after so many seconds, or walks through what was not set aside: then cycles of what had
+# been are found.
+_EVERY: Final = 3600.0
+_MOST_WALKS: Final = 20
 
-_next_walk = 0.0
+
+class _Walks:
+    """Sets aside what each walk through everything has left."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def __call__(self, phase: str, info: Mapping[str, Any]) -> None:
+        if info["generation"] != _OLDEST:
+            return
+        if phase == "stop":
+            gc.freeze()
+            return
+        self._count += 1
+        if self._count > _MOST_WALKS or time.monotonic() >= self._due:
+            gc.unfreeze()
+            self._begin()
+
+    def _begin(self) -> None:
+        self._count = 0
+        self._due = time.monotonic() + _EVERY
 
 
 def set_aside_what_is_loaded() -> None:
@@ -29,19 +51,6 @@ def set_aside_what_is_loaded() -> None:
 
 def set_aside_what_stays() -> None:
     """Leave out all that is there now, and from now on whatever is left after a walk through everything."""
-    global _next_walk  # noqa: PLW0603 - there is one collector
-    _next_walk = time.monotonic() + _EVERY
-    if _around_walk not in gc.callbacks:
-        gc.callbacks.append(_around_walk)
+    if not any(isinstance(one, _Walks) for one in gc.callbacks):
+        gc.callbacks.append(_Walks())
     set_aside_what_is_loaded()
-
-
-def _around_walk(phase: str, info: Mapping[str, Any]) -> None:
-    global _next_walk  # noqa: PLW0603 - as above
-    if info["generation"] != _OLDEST:
-        return
-    if phase == "stop":
-        gc.freeze()
-    elif time.monotonic() >= _next_walk:
-        _next_walk = time.monotonic() + _EVERY
-        gc.unfreeze()

@@ -1,6 +1,7 @@
 """Acts at the same moment: in threads, in processes, and one that comes while another is held."""
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 # Longer than any honest act takes, seconds.
 _PATIENCE = 60.0
+_LOOK_EVERY = 0.005
 # A session may also wait for a moment behind autovacuum or a file that grows: that says nothing of the acts.
 _WAITING = """
 select count(*) from unnest(%(pids)s::int[]) as waiting (pid)
@@ -122,9 +124,7 @@ class Gate:
                 self._opened.set()
             return earlier.result(), later.result(), has_waited
 
-    def _on_its_own(
-        self, act: Callable[[], T], *, pid: Future[int], is_held: bool = False
-    ) -> T:
+    def _on_its_own(self, act: Callable[[], T], *, pid: Future[int], is_held: bool = False) -> T:
         try:
             if is_held:
                 self._held.add(threading.get_ident())
@@ -175,9 +175,13 @@ def _backend_pid() -> int:
 
 def _waits(pids: list[int], *, on: int, until: Sequence[Future[Any]]) -> int:
     """Give how many sessions wait for the session `on` or for each other, once all do that have not ended."""
+    deadline = time.monotonic() + _PATIENCE
     while True:
+        assert time.monotonic() < deadline, "Some neither wait for each other nor end."
         with connection.cursor() as cursor:
             cursor.execute(_WAITING, {"pids": pids, "holder": on})
             (waiting,) = cursor.fetchone()
         if waiting + sum(act.done() for act in until) >= len(until):
             return int(waiting)
+        # Asking takes locks that the acts need too.
+        time.sleep(_LOOK_EVERY)

@@ -136,7 +136,7 @@ def test_who_has_no_room_writes_nothing_and_keeps_nobody_out() -> None:
 
     found = entrance._together([_entry(poor), _entry(busy), _entry(rich), _entry(plain, key=None)])
 
-    assert [one is None for one in found] == [True, True, False, False]
+    assert [one is not None and one.has_passed for one in found] == [False, False, True, True]
     assert _entered(found) == [False, False, True, True]
     assert set(Job.objects.values_list("owner_id", flat=True)) == {rich.id, plain.id}
     assert set(IdempotencyKey.objects.values_list("owner_id", flat=True)) == {rich.id}
@@ -152,7 +152,11 @@ def test_who_came_before_gets_its_job_again_and_counts_nothing() -> None:
     earlier = submit(first, key="key")
     counted = _waiting(line)
 
-    found = entrance._together([_entry(first), _entry(second)])
+    entries = [_entry(first), _entry(second)]
+    found = entrance._together(entries)
+    for entry, outcome in zip(entries, found, strict=True):
+        assert outcome is not None
+        entrance._give_back(entry, outcome)
 
     assert [one and (one.has_passed, one.is_entered) for one in found] == [
         (True, False),
@@ -177,7 +181,8 @@ def test_those_of_a_line_go_by_one_gate_with_room_for_all_or_alone() -> None:
     for number in range(4):
         Gate.objects.create(line=line, number=number, room=2 * cost, added=0.0)
 
-    assert entrance._together([_entry(owner) for owner in several]) == [None] * 3
+    found = entrance._together([_entry(owner) for owner in several])
+    assert [one is None or one.has_passed for one in found] == [False] * 3
     assert Job.objects.count() == 0
     assert _entered(entrance._together([_entry(owner) for owner in several[:2]])) == [True, True]
 

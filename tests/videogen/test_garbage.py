@@ -1,4 +1,4 @@
-"""What stays is walked through once; what had been set aside and died in a cycle, an hour later."""
+"""What stays is walked through once; what had been set aside and died in a cycle, after an hour or twenty walks."""
 
 import gc
 import time
@@ -63,5 +63,21 @@ def test_what_had_been_set_aside_is_found_within_an_hour(monkeypatch: pytest.Mon
     assert is_gone() is not None
     monkeypatch.setattr(time, "monotonic", lambda: began + 3_601)
     gc.collect()
+
+    assert is_gone() is None
+
+
+def test_or_after_twenty_walks() -> None:
+    garbage.set_aside_what_stays()
+    knot = _Knot()
+    is_gone = weakref.ref(knot)
+    gc.collect()
+    del knot
+
+    for _ in range(10):
+        gc.collect()
+    assert is_gone() is not None
+    for _ in range(10):
+        gc.collect()
 
     assert is_gone() is None

@@ -38,9 +38,11 @@ def credential_of(request: Request) -> Hashable:
 def refused(credentials: Collection[Hashable]) -> set[Hashable]:
     """Give those credentials that open nothing any more: ended, or of a closed or suspended account."""
     asked = [one for one in credentials if isinstance(one, Access)]
-    by_key = [one.name for one in asked if one.by is By.KEY]
-    by_session = [(one.name, str(one.user.pk)) for one in asked if one.by is By.SESSION]
-    ended: set[str] = set()
+    # One without a name is none.
+    ended = {""}
+    by_key = list({one.name for one in asked if one.by is By.KEY} - ended)
+    opened_by = {one.name: str(one.user.pk) for one in asked if one.by is By.SESSION and one.name}
+    by_session = list(opened_by.items())
     with connection.cursor() as cursor:
         for at in range(0, len(by_key), _BATCH):
             cursor.execute(_ENDED_KEYS, [",".join(by_key[at : at + _BATCH])])
@@ -49,4 +51,4 @@ def refused(credentials: Collection[Hashable]) -> set[Hashable]:
             names, users = zip(*by_session[at : at + _BATCH], strict=True)
             cursor.execute(_ENDED_SESSIONS, [",".join(names), ",".join(users)])
             ended.update(name for (name,) in cursor.fetchall())
-    return {one for one in asked if one.name in ended} if ended else set()
+    return {one for one in asked if one.name in ended}

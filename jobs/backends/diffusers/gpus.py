@@ -112,6 +112,8 @@ class Gpu:
 
         if self._pipeline is not None:
             self._pipeline.rest()
+        # What stays had been set aside from walks, and so was what held memory until now.
+        gc.unfreeze()
         gc.collect()
         pipeline.empty_cache(self._device)
 
