@@ -115,7 +115,6 @@ CACHES = {
     # The flood shield counts in the process: a Redis outage must neither open nor close it.
     "throttling": {
         "BACKEND": "videogen.counting_cache.CountingCache",
-        "LOCATION": "throttling",
         "OPTIONS": {"MAX_ENTRIES": 50_000},
     },
 }
