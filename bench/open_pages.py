@@ -17,6 +17,12 @@ import psycopg
 # Sockets that are being opened at the same time.
 _AT_ONCE: Final = 32
 _PATIENCE: Final = 60.0
+# Of a frame's first two bytes (RFC 6455, 5.2).
+_TEXT: Final = 0x1
+_PING: Final = 0x9
+_PONG: Final = 0xA
+_FINAL: Final = 0x80
+_MASKED: Final = 0x80
 _OPENING: Final = (
     "GET /ws/feed HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
@@ -86,8 +92,8 @@ class _Pages:
     async def run(self) -> None:
         sockets = await asyncio.gather(*(self._open(key) for key in self._keys))
         listening = [
-            asyncio.ensure_future(self._listen(number, reader))
-            for number, (reader, _) in enumerate(sockets)
+            asyncio.ensure_future(self._listen(number, reader, writer))
+            for number, (reader, writer) in enumerate(sockets)
         ]
         self._pipe.send("open")
         wanted = await asyncio.to_thread(self._pipe.recv)
@@ -107,22 +113,26 @@ class _Pages:
                 raise RuntimeError(head.decode())
             return reader, writer
 
-    async def _listen(self, number: int, reader: asyncio.StreamReader) -> None:
+    async def _listen(
+        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         while True:
-            text = await _frame(reader)
+            kind, body = await _frame(reader)
             at = time.time()
-            message = json.loads(text) if text else {}
-            for event in message.get("events", ()):
-                self._came[number, event["sequence"]] = at
+            if kind == _PING:
+                # Masked, as a client's frames must be, with four zeros.
+                writer.write(bytes([_FINAL | _PONG, _MASKED | len(body), 0, 0, 0, 0]) + body)
+            elif kind == _TEXT:
+                for event in json.loads(body).get("events", ()):
+                    self._came[number, event["sequence"]] = at
 
 
-async def _frame(reader: asyncio.StreamReader) -> bytes:
-    """Read one whole text frame of a server (RFC 6455, 5.2); nothing for a control frame."""
+async def _frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Read one whole frame of a server (RFC 6455, 5.2); give its kind and what it holds."""
     first, second = await reader.readexactly(2)
     length = second & 0x7F
     if length == 126:
         length = int.from_bytes(await reader.readexactly(2))
     elif length == 127:
         length = int.from_bytes(await reader.readexactly(8))
-    body = await reader.readexactly(length)
-    return body if first & 0x0F == 1 else b""
+    return first & 0x0F, await reader.readexactly(length)
