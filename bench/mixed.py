@@ -75,8 +75,9 @@ def _measure(stack: Stack) -> dict[str, float]:
         shown = owners[:_PAGES]
         while connection.execute(_UNSENT).fetchone() == (True,):
             time.sleep(0.2)
-        (known,) = connection.execute(_KNOWN, [shown]).fetchone() or (0,)
         with open_pages.opened(str(stack.running.demo["push_url"]), keys[:_PAGES]) as pages:
+            # What was told before they were open they cannot have heard.
+            (known,) = connection.execute(_KNOWN, [shown]).fetchone() or (0,)
             began = time.time() + _WARM_UP
             written, read = load.run(
                 Plan(url=url, requests=submits, connections=16, seconds=_SECONDS, rate=_SUBMISSIONS, warm_up=_WARM_UP),
@@ -86,6 +87,8 @@ def _measure(stack: Stack) -> dict[str, float]:
             while connection.execute(_UNSENT).fetchone() == (True,):
                 time.sleep(0.2)
             (now,) = connection.execute(_KNOWN, [shown]).fetchone() or (0,)
+            # What was relayed last is on its way.
+            time.sleep(1)
             came = pages.came(int(str(now)) - int(str(known)))
         empty = [float(str(ms)) for (ms,) in connection.execute(_EMPTY, [began, ended]).fetchall()]
         events = connection.execute(_EVENTS, [shown, began, ended]).fetchall()
@@ -93,6 +96,8 @@ def _measure(stack: Stack) -> dict[str, float]:
         if set(found.statuses) != {status}:
             raise SystemExit(f"Answered {dict(found.statuses)}; only {status} was expected.")
     number = {owner: at for at, owner in enumerate(shown)}
+    if lost := [one for one in events if (number[str(one[0])], int(str(one[1]))) not in came]:
+        raise SystemExit(f"{len(lost)} of {len(events)} events came to no page.")
     heard = [
         (came[number[str(owner)], int(str(sequence))] - float(str(at))) * 1000
         for owner, sequence, at in events
