@@ -151,6 +151,13 @@ class Caller:
             kind=answer.headers.get("Content-Type", "").partition(";")[0],
         )
 
+    def ask_until_answered(self, name: str) -> Asked:
+        """Send one request, and again after its Retry-After: each process finds out by itself that a server is back."""
+        deadline = time.monotonic() + _PATIENCE
+        while (asked := self.ask(name)).status == _AWAY and time.monotonic() < deadline:
+            time.sleep(float(asked.retry_after or 0.1))
+        return asked
+
     def open_socket(self) -> Asked:
         """Open a page's socket and wait for its first word; its close code is its status."""
         began = time.perf_counter()

@@ -21,7 +21,7 @@ def test_a_stopped_server_hangs_nothing_and_is_no_fault(
         with paused.paused(running_stack, program):
             found = paused.walk(caller)
         paused.until_ready(running_stack)
-        after = caller.ask("API job")
+        after = caller.ask_until_answered("API job")
     finally:
         caller.close()
 
