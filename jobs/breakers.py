@@ -17,11 +17,14 @@ OPENS_AT: Final = 5
 _SHORTEST: Final = 5.0
 _LONGEST: Final = 60.0
 
-# Written at most every few seconds while all is well, so that answers cost nothing.
-_ANSWERED: Final = """
+# Of a pool's row: whether an answer must be written down. At most every few seconds while all is well, so that
+# answers cost nothing.
+IS_NEWS: Final = """
+(unanswered > 0 or answered_at is null or answered_at < now() - interval '5 seconds')
+"""
+_ANSWERED: Final = f"""
 update pool set unanswered = 0, breaker_until = null, answered_at = now(), last_error = ''
-where name = %s
-    and (unanswered > 0 or answered_at is null or answered_at < now() - interval '5 seconds')
+where name = %s and {IS_NEWS}
 """
 _UNANSWERED: Final = """
 update pool set unanswered = unanswered + 1, last_error = left(%(reason)s, 400),

@@ -10,7 +10,7 @@ import random
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -44,7 +44,7 @@ where attempt.job_id = held.job_id and attempt.number = held.attempt
 returning submitted_at
 """
 # A message about this order that came before its id was known is matched now, and brings the question forward.
-_NOTE_SUBMITTED: Final = """
+_NOTE_SUBMITTED: Final = f"""
 with held as (
     select job_id, attempt from lease where job_id = %(job)s and attempt = %(attempt)s for update
 ), known as (
@@ -64,7 +64,8 @@ update lease set answered_at = now(), is_hinted = exists (select 1 from parked),
     poll_at = case when exists (select 1 from parked) then now()
         else now() + make_interval(secs => %(first)s) end
 from known where lease.job_id = known.job_id
-returning lease.is_hinted
+returning lease.is_hinted,
+    exists (select from pool where name = %(pool)s and {breakers.IS_NEWS})
 """
 _PREDECESSOR: Final = """
 select job_id, number from attempt
@@ -73,6 +74,13 @@ where pool = %s and backend_job_id = %s and backend_job_id <> '' and ended_at is
 _ASK_SOON: Final = (
     "update lease set poll_at = now() + interval '1 second' where job_id = %s and attempt = %s"
 )
+
+
+class _Noted(NamedTuple):
+    """What was found as a server's id was written down: a message that waited for it, a pool that must hear of an answer."""
+
+    is_hinted: bool
+    is_news: bool
 
 
 def hand_over(order: Order, backend: AsynchronousBackend) -> bool:
@@ -101,9 +109,15 @@ def hand_over(order: Order, backend: AsynchronousBackend) -> bool:
         with connection.cursor() as cursor:
             cursor.execute(_ASK_SOON, [order.job_id, order.attempt])
         return True
-    breakers.answered(order.site.pool)
-    forget_predecessor(order, submitted.backend_job_id)
-    return adopt(order, submitted)
+    try:
+        found = _note_submitted(order, submitted)
+    except IntegrityError:
+        forget_predecessor(order, submitted.backend_job_id)
+        breakers.answered(order.site.pool)
+        return adopt(order, submitted)
+    if found is None or found.is_news:
+        breakers.answered(order.site.pool)
+    return _adopted(order, submitted, found)
 
 
 def forget_predecessor(order: Order, backend_job_id: str) -> None:
@@ -131,6 +145,28 @@ def forget_predecessor(order: Order, backend_job_id: str) -> None:
 
 def adopt(order: Order, submitted: Submitted) -> bool:
     """Note the server's id of an order; one whose attempt is over becomes an orphan. Says which it was."""
+    try:
+        found = _note_submitted(order, submitted)
+    except IntegrityError:
+        # Another live attempt has this id, which was only found, not given: whoever had it first keeps it.
+        logger.warning("id_taken_twice", extra={"job": str(order.job_id)})
+        return True
+    return _adopted(order, submitted, found)
+
+
+def _adopted(order: Order, submitted: Submitted, found: _Noted | None) -> bool:
+    if found is None:
+        orphans.record(
+            replace(order, backend_job_id=submitted.backend_job_id, handle=submitted.handle),
+            reason="Its attempt had ended when the server took it.",
+        )
+    elif found.is_hinted:
+        wakeup.wake_on_commit(wakeup.POLLER)
+    return found is not None
+
+
+def _note_submitted(order: Order, submitted: Submitted) -> _Noted | None:
+    """Write the server's id down; None where the attempt is over. Raises IntegrityError where a live one has it."""
     values: dict[str, Any] = {
         "job": order.job_id,
         "attempt": order.attempt,
@@ -141,22 +177,10 @@ def adopt(order: Order, submitted: Submitted) -> bool:
         "lease": settings.LEASE_SECONDS,
         "first": _FIRST_QUESTION,
     }
-    try:
-        # One statement, and a transaction of its own unless there is one.
-        with transaction.atomic() if connection.in_atomic_block else nullcontext():
-            held = prepared.run(_NOTE_SUBMITTED, values)
-    except IntegrityError:
-        # Another live attempt has this id, which was only found, not given: whoever had it first keeps it.
-        logger.warning("id_taken_twice", extra={"job": str(order.job_id)})
-        return True
-    if not held:
-        orphans.record(
-            replace(order, backend_job_id=submitted.backend_job_id, handle=submitted.handle),
-            reason="Its attempt had ended when the server took it.",
-        )
-    elif held[0][0]:
-        wakeup.wake_on_commit(wakeup.POLLER)
-    return bool(held)
+    # One statement, and a transaction of its own unless there is one.
+    with transaction.atomic() if connection.in_atomic_block else nullcontext():
+        rows = prepared.run(_NOTE_SUBMITTED, values)
+    return _Noted(*rows[0]) if rows else None
 
 
 def _note_sending(order: Order) -> datetime | None:

@@ -3,11 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx
@@ -20,6 +19,12 @@ from notifications.deadline import Network, within
 # Seconds to connect, and for a whole call.
 _CONNECT_SECONDS: Final = 3.0
 _CALL_SECONDS: Final = 10.0
+# What a whole call may take is watched by the network itself.
+_WAITS: Final = {
+    "timeout": httpx.Timeout(None, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS).as_dict()
+}
+# What is small needs no compression, and what is compressed cannot be bounded while it is read.
+_HEADERS: Final = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "videogen"}
 # What servers say of jobs is small; more is an attack or a mistake.
 _LARGEST_BODY: Final = 2 * 2**20
 # Encodings of one byte a letter that differ in few places.
@@ -132,28 +137,21 @@ def call(
     call ends, whatever the server does. Raises NoAnswer.
     """
     url = path if path.startswith(("http://", "https://")) else f"{site.url.rstrip('/')}{path}"
-    options: dict[str, Any] = {"headers": dict(headers or {})}
+    sent = {**_HEADERS, **(headers or {})}
+    content: dict[str, Any] = {}
     if form is not None or files:
         # A part without a file name is a text field, as the OpenAI SDK sends it.
         parts: list[tuple[str, Any]] = [(name, (None, text)) for name, text in (form or {}).items()]
         parts += [(name, (p.file_name, p.content, p.mime)) for name, p in (files or {}).items()]
-        options["files"] = parts
+        content["files"] = parts
     elif body is not None:
-        options["json"] = body
+        content["json"] = body
     if gate := _gate.get():
         gate()
     try:
-        with (
-            traces.part(f"backend {method}", options["headers"], pool=site.pool),
-            within(seconds),
-            _client(keeps=method != "POST").stream(method, url, **options) as answer,
-        ):
-            return Reply(
-                status=answer.status_code,
-                headers=answer.headers,
-                body=_read(answer),
-                hidden=site.key,
-            )
+        with traces.part(f"backend {method}", sent, pool=site.pool), within(seconds):
+            request = httpx.Request(method, url, headers=sent, extensions=_WAITS, **content)
+            return _answered(request, site, keeps=method != "POST")
     except _NOT_SENT as error:
         raise NoAnswer(f"{type(error).__name__}: {error}", was_sent=False) from error
     except httpx.HTTPError as error:
@@ -165,11 +163,10 @@ def beginning(
 ) -> Reply:
     """Read at most the first bytes of a file, past the gate, and let go of the rest. Raises NoAnswer."""
     try:
-        with within(seconds), _client(keeps=True).stream("GET", url, headers=headers) as answer:
-            body = _read(answer, most=most)
-            return Reply(
-                status=answer.status_code, headers=answer.headers, body=body, hidden=site.key
-            )
+        with within(seconds):
+            sent = {**_HEADERS, **headers}
+            request = httpx.Request("GET", url, headers=sent, extensions=_WAITS)
+            return _answered(request, site, keeps=True, most=most)
     except httpx.HTTPError as error:
         raise NoAnswer(f"{type(error).__name__}: {error}", was_sent=True) from error
     except _NOT_SENT as error:
@@ -181,6 +178,27 @@ def unavailable(reason: str) -> BackendError:
     return BackendError(
         FailureKind.BACKEND_UNAVAILABLE, "The GPU server did not answer.", detail=reason
     )
+
+
+def _answered(
+    request: httpx.Request, site: Site, *, keeps: bool, most: int | None = None
+) -> Reply:
+    """Send one request and read its answer, past httpx's client, which costs as much as all the rest.
+
+    So there are no cookies and no proxies, and no redirect is followed. Raises NoAnswer and httpx.HTTPError.
+    """
+    if request.url.userinfo:
+        named = httpx.BasicAuth(request.url.username, request.url.password)
+        request = next(named.auth_flow(request))
+    # One write for all parts of a form.
+    request.read()
+    with closing(_transport(keeps=keeps).handle_request(request)) as answer:
+        return Reply(
+            status=answer.status_code,
+            headers=answer.headers,
+            body=_read(answer, most=most),
+            hidden=site.key,
+        )
 
 
 def _read(answer: httpx.Response, *, most: int | None = None) -> bytes:
@@ -198,8 +216,8 @@ def _read(answer: httpx.Response, *, most: int | None = None) -> bytes:
 
 
 @cache
-def _client(*, keeps: bool) -> httpx.Client:
-    """One client for the process, whose connections are kept, and one whose are not, for creates.
+def _transport(*, keeps: bool) -> httpx.HTTPTransport:
+    """One for the process whose connections are kept, and one whose are not, for creates.
 
     A server may close a kept connection as a request is on its way. A question is asked again; of a create
     nobody would know whether it was taken.
@@ -208,17 +226,8 @@ def _client(*, keeps: bool) -> httpx.Client:
     limits = httpx.Limits(
         max_connections=64, max_keepalive_connections=32 if keeps else 0, keepalive_expiry=4
     )
+    # Certificates named by the environment are for other programs.
     transport = httpx.HTTPTransport(trust_env=False, limits=limits)
     # httpx has no argument for it; `test_http.py` notices when the name changes.
     transport._pool._network_backend = Network()  # noqa: SLF001
-    return httpx.Client(
-        timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS),
-        transport=transport,
-        follow_redirects=False,
-        # Proxies and certificates named by the environment are for other programs.
-        trust_env=False,
-        # One server's cookies must not grow for ever, nor meet another's.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        # What is small needs no compression, and what is compressed cannot be bounded while it is read.
-        headers={"Accept-Encoding": "identity", "User-Agent": "videogen"},
-    )
+    return transport
