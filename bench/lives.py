@@ -2,7 +2,8 @@
 
 `bin/bench lives` starts a stack of its own and a reference GPU server beside it whose generations take a hundredth of
 a second, submits a backlog, and counts how fast it ends. What is told of it must have been told at the end. LIVES and
-SLOTS in the environment set how many, and how many at once.
+SLOTS in the environment set how many, and how many at once: an order stays for two seconds or three, as its server is
+asked about it once a second.
 """
 
 import os
@@ -15,7 +16,7 @@ from bench.stack import Stack, checked, started
 from bench.submissions import BODY
 
 _ACCOUNTS: Final = 100
-_SLOTS: Final = int(os.environ.get("SLOTS", "256"))
+_SLOTS: Final = int(os.environ.get("SLOTS", "512"))
 _LIVES: Final = int(os.environ.get("LIVES", "3000"))
 # Counted from the first to the last of these shares: before, workers start; after, few are left.
 _FROM: Final = 0.1

@@ -13,6 +13,7 @@ import psycopg
 from tests.stack import RunningStack
 
 _KINDS: Final = ("postgres", "valkey", "web", "push", "core", "gpu-worker", "upkeep", "beat")
+_TRIES: Final = 20
 # What is shown beside each figure, so that nobody need ask what was switched off.
 _TOLD: Final = (
     "fsync",
@@ -80,13 +81,17 @@ def _database(data_dir: Path) -> str:
 
 
 def _seconds(pid: int) -> float:
-    try:
-        process = psutil.Process(pid)
-        every = [process, *process.children(recursive=True)]
-        # With what their ended children used, so that a backend that goes takes nothing with it.
-        return float(sum(sum(one.cpu_times()[:4]) for one in every))
-    except psutil.NoSuchProcess:
-        return 0.0
+    """Give what a process and those that it forked have used, those that ended included."""
+    for _ in range(_TRIES):
+        try:
+            process = psutil.Process(pid)
+            every = [process, *process.children(recursive=True)]
+            # With what their ended children used, so that a backend that goes takes nothing with it.
+            return float(sum(sum(one.cpu_times()[:4]) for one in every))
+        except psutil.NoSuchProcess:
+            # One that was forked has ended meanwhile: it is counted with what forked it now.
+            continue
+    raise SystemExit(f"The process {pid} is gone, so that its processor time is not known.")
 
 
 def set_up(stack: Stack) -> None:
