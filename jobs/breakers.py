@@ -25,7 +25,7 @@ IS_NEWS: Final = """
 _ANSWERED: Final = f"""
 update pool set unanswered = 0, breaker_until = null, answered_at = now(), last_error = ''
 where name = %s and {IS_NEWS}
-"""
+"""  # noqa: S608 - our own text
 _UNANSWERED: Final = """
 update pool set unanswered = unanswered + 1, last_error = left(%(reason)s, 400),
     breaker_until = case when unanswered + 1 >= %(opens_at)s then now() + make_interval(

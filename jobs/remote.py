@@ -66,7 +66,7 @@ update lease set answered_at = now(), is_hinted = exists (select 1 from parked),
 from known where lease.job_id = known.job_id
 returning lease.is_hinted,
     exists (select from pool where name = %(pool)s and {breakers.IS_NEWS})
-"""
+"""  # noqa: S608 - our own text
 _PREDECESSOR: Final = """
 select job_id, number from attempt
 where pool = %s and backend_job_id = %s and backend_job_id <> '' and ended_at is null and (job_id, number) <> (%s, %s)
@@ -77,7 +77,10 @@ _ASK_SOON: Final = (
 
 
 class _Noted(NamedTuple):
-    """What was found as a server's id was written down: a message that waited for it, a pool that must hear of an answer."""
+    """What was found as a server's id was written down.
+
+    A message waited for it (`is_hinted`); its pool is to be told that a server answered (`is_news`).
+    """
 
     is_hinted: bool
     is_news: bool

@@ -180,9 +180,7 @@ def unavailable(reason: str) -> BackendError:
     )
 
 
-def _answered(
-    request: httpx.Request, site: Site, *, keeps: bool, most: int | None = None
-) -> Reply:
+def _answered(request: httpx.Request, site: Site, *, keeps: bool, most: int | None = None) -> Reply:
     """Send one request and read its answer, past httpx's client, which costs as much as all the rest.
 
     So there are no cookies and no proxies, and no redirect is followed. Raises NoAnswer and httpx.HTTPError.
