@@ -95,7 +95,7 @@ DATABASES = {
     "default": {
         "ENGINE": "videogen.postgresql",
         **env.database("DATABASE_URL"),
-        "CONN_MAX_AGE": env.integer("DATABASE_MAX_AGE_SECONDS", 60),
+        "CONN_MAX_AGE": env.integer("DATABASE_MAX_AGE_SECONDS", 600),
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**database.options(PROCESS), **env.database_tls("DATABASE_URL")},
     },

@@ -238,6 +238,24 @@ def test_the_last_use_is_written_later_and_once_a_minute(django_assert_num_queri
         last_used.write()
 
 
+def test_last_uses_of_many_keys_are_written_a_few_at_once(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(last_used, "_AT_ONCE", 2)
+    owner = ann()
+    more = [_make(owner).json()["id"] for _ in range(4)]
+    last_used.write()
+    for key_id in more:
+        last_used.mark_key(key_id)
+    pauses: list[int] = []
+
+    with django_assert_num_queries(2):
+        last_used.write(pause=lambda: pauses.append(1))
+
+    assert len(pauses) == 1
+    assert ApiKey.objects.filter(id__in=more, last_used_at=None).count() == 0
+
+
 def test_the_database_knows_the_scopes() -> None:
     owner = ann()
     for wrong in (["root"], []):

@@ -11,6 +11,9 @@ logger = logging.getLogger(__name__)
 
 # Seconds between two writes of a process.
 EVERY = 60.0
+# Rows of one statement, and the seconds before the next: whoever submits meanwhile does not wait behind thousands.
+_AT_ONCE: Final = 100
+_PAUSE: Final = 0.2
 _KEYS: Final = """
 update account_api_key set last_used_at = now()
 where id = any(%s::uuid[]) and (last_used_at is null or last_used_at < now() - interval '50 seconds')
@@ -36,17 +39,22 @@ def mark_session(session_key: str) -> None:
     _mark(lambda: _sessions.add(session_key))
 
 
-def write() -> None:
-    """Write what was marked since the last time, in one statement a kind."""
+def write(*, pause: Callable[[], object] = lambda: None) -> None:
+    """Write what was marked since the last time, a bounded number at once, with a pause between two statements."""
     with _lock:
-        keys, sessions = list(_keys), list(_sessions)
+        marked = ((_KEYS, sorted(_keys)), (_SESSIONS, sorted(_sessions)))
         _keys.clear()
         _sessions.clear()
-    with connection.cursor() as cursor:
-        if keys:
-            cursor.execute(_KEYS, [keys])
-        if sessions:
-            cursor.execute(_SESSIONS, [sessions])
+    parts = [
+        (statement, names[first : first + _AT_ONCE])
+        for statement, names in marked
+        for first in range(0, len(names), _AT_ONCE)
+    ]
+    for number, (statement, names) in enumerate(parts):
+        if number:
+            pause()
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [names])
 
 
 def _mark(add: Callable[[], None]) -> None:
@@ -63,7 +71,7 @@ def _run() -> None:
     ends = threading.Event()
     while not ends.wait(EVERY):
         try:
-            write()
+            write(pause=lambda: ends.wait(_PAUSE))
         except DatabaseError:
             logger.warning("last_use_not_written", exc_info=True)
         finally:
