@@ -4,7 +4,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,8 @@ from jobs.submit_statement import Way
 from notifications import prepared
 
 logger: Final = logging.getLogger(__name__)
+
+_Run = Callable[[str, Mapping[str, Any]], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,7 @@ def _together(entries: Sequence[_Entry]) -> list[Outcome | None]:
     rule all do, and None is given.
     """
     if len(entries) == 1:
-        return [_execute(entries[0], way=Way.GATES, is_patient=False)]
+        return [_execute(entries[0], way=Way.GATES, is_patient=False, run=_led.run)]
     values = {
         "asked": orjson.dumps([_asked(entry) for entry in entries]).decode(),
         "gate": _any_gate(),
@@ -142,7 +144,7 @@ def _together(entries: Sequence[_Entry]) -> list[Outcome | None]:
         "payload": _TOLD,
     }
     try:
-        rows = prepared.run(submit_statement.of_several(), values)
+        rows = _led.run(submit_statement.of_several(), values)
     except DatabaseError as error:
         # Its text may quote what somebody sent.
         logger.info("submissions_go_alone", extra={"reason": type(error).__name__})
@@ -232,10 +234,12 @@ def _any_gate() -> int:
     return random.randrange(gates.COUNT)  # noqa: S311 - spreads callers, guards nothing
 
 
-def _execute(entry: _Entry, *, way: Way, is_patient: bool = True) -> Outcome:
+def _execute(
+    entry: _Entry, *, way: Way, is_patient: bool = True, run: _Run = prepared.run
+) -> Outcome:
     request, claim, origin = entry.request, entry.claim, entry.origin
     start_within = request.start_within or (_STANDBY_LASTS if request.standby else None)
-    found = prepared.run(
+    found = run(
         submit_statement.of_one(
             has_key=claim.key is not None,
             has_content=claim.content is not None,
@@ -289,6 +293,9 @@ def _told(origin: Origin) -> str:
 
 # Twice the threads that a web process has if nobody says otherwise; a statement of more would hold the next ones up.
 _MOST_TOGETHER: Final = 16
+# Each vacuum of a table makes every connection plan the statement again, which takes longer than to carry it out: so
+# those that lead share one.
+_led: Final = prepared.Shared()
 _arrivals: Final[Combiner[_Entry, Outcome]] = Combiner(
     _together, name=lambda entry: entry.owner_id, most=_MOST_TOGETHER
 )

@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -16,7 +16,59 @@ _PLACES: Final = re.compile(r"%(?:\((\w+)\)s|(s)|(%))")
 
 _Cursor = psycopg.Cursor[tuple[Any, ...]]
 
-_used = threading.local()
+
+class _Used:
+    """A connection as it was last used, with a cursor for each statement.
+
+    A cursor knows how to write its statement's values and to read its columns.
+    """
+
+    __slots__ = ("at", "connection", "cursors")
+
+    def __init__(self) -> None:
+        self.connection: Any = None
+        self.cursors: dict[bytes, _Cursor] = {}
+        # On the monotonic clock.
+        self.at = 0.0
+
+
+class _OfThread(threading.local):
+    def __init__(self) -> None:
+        self.used = _Used()
+
+
+_of_thread = _OfThread()
+
+
+class Shared:
+    """A connection of this process for callers who take turns with it: what it has planned is planned for all of them.
+
+    Nobody may call it while another does. Statements are transactions of their own.
+    """
+
+    def __init__(self) -> None:
+        self._wrapper: Any = None
+        self._used = _Used()
+
+    def run(
+        self, statement: str, values: Mapping[str, Any] | Sequence[Any]
+    ) -> list[tuple[Any, ...]]:
+        """Run a statement as `prepared.run` does, beside whatever transaction the caller's thread is in."""
+        own: Any = connections[DEFAULT_DB_ALIAS]
+        if _is_watched(own):
+            return run(statement, values)
+        if self._wrapper is None:
+            self._wrapper = own.copy()
+            self._wrapper.inc_thread_sharing()
+        elif self._wrapper.errors_occurred or time.monotonic() - self._used.at >= _SURE_SECONDS:
+            self._wrapper.close_if_unusable_or_obsolete()
+        return _rows(_execute_on(self._wrapper, self._used, statement, values, is_kept=True))
+
+    def close(self) -> None:
+        """Close it; the next call opens another."""
+        if self._wrapper is not None:
+            self._wrapper.close()
+            self._wrapper = None
 
 
 def run(statement: str, values: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -24,62 +76,71 @@ def run(statement: str, values: Mapping[str, Any] | Sequence[Any]) -> list[tuple
 
     Places are `%s` or `%(name)s`, as everywhere. Each text is kept for ever: there may only be so many.
     """
-    cursor = _execute(statement, values, cursor_of=_kept)
-    # Asking for `description` would describe every column, which costs more than reading them.
-    return cursor.fetchall() if cursor.rownumber is not None else []
+    # Once: each look through Django's proxy costs as much as a row.
+    connection: Any = connections[DEFAULT_DB_ALIAS]
+    return _rows(_execute_on(connection, _of_thread.used, statement, values, is_kept=True))
 
 
 def look(statement: str, values: Mapping[str, Any] | Sequence[Any]) -> _Cursor:
     """Run a statement as `run` does; give its result, of which no value was made yet."""
-    return _execute(
-        statement, values, cursor_of=lambda connection, _: psycopg.RawCursor(connection)
-    )
+    connection: Any = connections[DEFAULT_DB_ALIAS]
+    return _execute_on(connection, _of_thread.used, statement, values, is_kept=False)
 
 
-def _execute(
+def _rows(cursor: _Cursor) -> list[tuple[Any, ...]]:
+    # Asking for `description` would describe every column, which costs more than reading them.
+    return cursor.fetchall() if cursor.rownumber is not None else []
+
+
+def _is_watched(connection: Any) -> bool:
+    """Tell whether somebody looks on, who must see every statement."""
+    return bool(connection.queries_logged or connection.execute_wrappers)
+
+
+def _execute_on(
+    connection: Any,
+    used: _Used,
     statement: str,
     values: Mapping[str, Any] | Sequence[Any],
     *,
-    cursor_of: Callable[[Any, bytes], _Cursor],
+    is_kept: bool,
 ) -> _Cursor:
-    # Once: each look through Django's proxy costs as much as a row.
-    connection: Any = connections[DEFAULT_DB_ALIAS]
-    if connection.queries_logged or connection.execute_wrappers:
-        # Somebody looks on, who must see every statement.
+    """Execute on a connection, with the cursor that is kept for the statement or with one of its own."""
+    if _is_watched(connection):
         watched = connection.cursor()
         watched.execute(statement, values)
         seen: _Cursor = watched.cursor
         return seen
     text, names = _numbered(statement)
     given = [values[name] for name in names] if isinstance(values, Mapping) else values
-    _make_sure(connection)
+    _make_sure(connection, used)
+    raw = connection.connection
     with connection.wrap_database_errors:
-        return cursor_of(connection.connection, text).execute(text, given, prepare=True)
+        cursor = _kept(used, raw, text) if is_kept else psycopg.RawCursor(raw)
+        return cursor.execute(text, given, prepare=True)
 
 
-def _kept(connection: Any, text: bytes) -> _Cursor:
-    """Give this thread's cursor for a statement: it knows how to write its values and to read its columns."""
-    if getattr(_used, "connection", None) is not connection:
-        _used.connection, _used.cursors = connection, {}
-    cursors: dict[bytes, _Cursor] = _used.cursors
-    found = cursors.get(text)
+def _kept(used: _Used, connection: Any, text: bytes) -> _Cursor:
+    if used.connection is not connection:
+        used.connection, used.cursors = connection, {}
+    found = used.cursors.get(text)
     if found is None:
-        found = cursors[text] = psycopg.RawCursor(connection)
+        found = used.cursors[text] = psycopg.RawCursor(connection)
     return found
 
 
-def _make_sure(connection: Any) -> None:
-    """Have a connection that lives: asked only when the thread has not used it for a moment.
+def _make_sure(connection: Any, used: _Used) -> None:
+    """Have a connection that lives: asked only when it was not used for a moment.
 
     Django asks once a request, which is a round trip; what breaks in between is seen by the statement.
     """
     now = time.monotonic()
-    if now - getattr(_used, "at", 0.0) < _SURE_SECONDS:
+    if now - used.at < _SURE_SECONDS:
         connection.health_check_done = True
     else:
         connection.close_if_health_check_failed()
     connection.ensure_connection()
-    _used.at = now
+    used.at = now
 
 
 @cache
