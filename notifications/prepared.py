@@ -1,5 +1,6 @@
 """Statements that are run all the time: read once by us, parsed and planned once by the server for each connection."""
 
+import os
 import re
 import threading
 import time
@@ -49,6 +50,8 @@ class Shared:
     def __init__(self) -> None:
         self._wrapper: Any = None
         self._used = _Used()
+        # A child that used what it inherited would read its parent's answers.
+        os.register_at_fork(after_in_child=self._forget)
 
     def run(
         self, statement: str, values: Mapping[str, Any] | Sequence[Any]
@@ -68,7 +71,11 @@ class Shared:
         """Close it; the next call opens another."""
         if self._wrapper is not None:
             self._wrapper.close()
-            self._wrapper = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._wrapper = None
+        self._used = _Used()
 
 
 def run(statement: str, values: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -1,10 +1,13 @@
 """Statements that are kept prepared: their places, and connections that broke meanwhile."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import DataError, connection, transaction
+from django.db import DataError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from notifications import prepared
 
@@ -72,3 +75,78 @@ def _target() -> dict[str, Any]:
         "host": info["HOST"], "port": info["PORT"], "dbname": info["NAME"],
         "user": info["USER"], "password": info["PASSWORD"], "autocommit": True,
     }  # fmt: skip
+
+
+def test_callers_in_turns_share_a_session_beside_their_own_transactions() -> None:
+    shared = prepared.Shared()
+    asked = "select pg_backend_pid(), %s::int"
+    try:
+        with ThreadPoolExecutor(1) as other:
+            first = shared.run(asked, [1])
+            with transaction.atomic():
+                second = shared.run("select pg_backend_pid(), %(n)s::int", {"n": 2})
+            third = other.submit(shared.run, asked, [3]).result()
+    finally:
+        shared.close()
+
+    own = prepared.run("select pg_backend_pid()", [])[0][0]
+    assert [row[1] for (row,) in (first, second, third)] == [1, 2, 3]
+    assert {row[0] for (row,) in (first, second, third)} == {first[0][0]} != {own}
+
+
+def test_a_shared_connection_goes_on_after_it_broke_or_a_statement_failed() -> None:
+    shared = prepared.Shared()
+    try:
+        with pytest.raises(DataError):
+            shared.run("select 1 / %s::int", [0])
+        assert shared.run("select 1 / %s::int", [1]) == [(1,)]
+        ((pid,),) = shared.run("select pg_backend_pid()", [])
+        prepared.run("select pg_terminate_backend(%s)", [pid])
+        with pytest.raises(OperationalError):
+            shared.run("select 1", [])
+        assert shared.run("select pg_backend_pid()", []) != [(pid,)]
+    finally:
+        shared.close()
+
+
+def test_a_shared_connection_of_age_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = prepared.Shared()
+    monkeypatch.setattr(prepared, "_SURE_SECONDS", 0.0)
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
+    try:
+        found = {shared.run("select pg_backend_pid()", [])[0][0] for _ in range(3)}
+    finally:
+        shared.close()
+
+    assert len(found) == 3
+
+
+def test_a_child_does_not_use_its_parents_session() -> None:
+    shared = prepared.Shared()
+    try:
+        parents = shared.run("select pg_backend_pid()", [])
+        reader, writer = os.pipe()
+        if (child := os.fork()) == 0:
+            try:
+                connection.connection = None
+                os.write(writer, str(shared.run("select pg_backend_pid()", [])).encode())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        told = os.read(reader, 100).decode()
+        assert told
+        assert told != str(parents)
+        assert shared.run("select pg_backend_pid()", []) == parents
+    finally:
+        shared.close()
+
+
+def test_somebody_who_looks_on_sees_what_a_shared_connection_is_told() -> None:
+    shared = prepared.Shared()
+    try:
+        with CaptureQueriesContext(connection) as seen:
+            shared.run("select 1", [])
+    finally:
+        shared.close()
+
+    assert [one["sql"] for one in seen.captured_queries] == ["select 1"]
