@@ -69,17 +69,17 @@ def _seen() -> tuple[str, dict[str, object]]:
 
     found: list[tuple[str, dict[str, object]]] = []
 
-    def see(statement: str, values: dict[str, object]) -> None:
+    def see(_: prepared.Shared, statement: str, values: dict[str, object]) -> None:
         found.append((statement, dict(values)))
         raise _Seen
 
     wanted = requests.read({"prompt": "A lighthouse at dusk, waves", "seconds": 4})
-    run, prepared.run = prepared.run, see  # type: ignore[assignment]  # only to look at what is sent
+    run, prepared.Shared.run = prepared.Shared.run, see  # type: ignore[assignment,method-assign]  # only to look
     try:
         with suppress(_Seen):
             submission.submit(wanted, owner_id=uuid4(), claim=Claim.by_key("bench-key"))
     finally:
-        prepared.run = run
+        prepared.Shared.run = run  # type: ignore[method-assign]  # as above
     return found[0]
 
 

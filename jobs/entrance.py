@@ -235,11 +235,11 @@ def _any_gate() -> int:
 
 
 def _execute(
-    entry: _Entry, *, way: Way, is_patient: bool = True, run: _Run = prepared.run
+    entry: _Entry, *, way: Way, is_patient: bool = True, run: _Run | None = None
 ) -> Outcome:
     request, claim, origin = entry.request, entry.claim, entry.origin
     start_within = request.start_within or (_STANDBY_LASTS if request.standby else None)
-    found = run(
+    found = (run or prepared.run)(
         submit_statement.of_one(
             has_key=claim.key is not None,
             has_content=claim.content is not None,
