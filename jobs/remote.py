@@ -118,6 +118,9 @@ def hand_over(order: Order, backend: AsynchronousBackend) -> bool:
         forget_predecessor(order, submitted.backend_job_id)
         breakers.answered(order.site.pool)
         return adopt(order, submitted)
+    if found is None:
+        # This attempt is over, and an older one may still think that the id is its own.
+        forget_predecessor(order, submitted.backend_job_id)
     if found is None or found.is_news:
         breakers.answered(order.site.pool)
     return _adopted(order, submitted, found)

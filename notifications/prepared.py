@@ -63,9 +63,15 @@ class Shared:
         if self._wrapper is None:
             self._wrapper = own.copy()
             self._wrapper.inc_thread_sharing()
-        elif self._wrapper.errors_occurred or time.monotonic() - self._used.at >= _SURE_SECONDS:
+        elif self._is_doubtful():
             self._wrapper.close_if_unusable_or_obsolete()
         return _rows(_execute_on(self._wrapper, self._used, statement, values, is_kept=True))
+
+    def _is_doubtful(self) -> bool:
+        """Tell whether it may be broken or is too old, by what is known without a question."""
+        now, ends_at = time.monotonic(), self._wrapper.close_at
+        is_old = ends_at is not None and now >= ends_at
+        return is_old or self._wrapper.errors_occurred or now - self._used.at >= _SURE_SECONDS
 
     def close(self) -> None:
         """Close it; the next call opens another."""

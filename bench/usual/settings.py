@@ -30,7 +30,7 @@ DATABASES = {
         "ENGINE": "django.db.backends.postgresql",
         **env.database("DATABASE_URL"),
         "NAME": "usual",
-        "CONN_MAX_AGE": 60,
+        "CONN_MAX_AGE": 600,
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -185,7 +185,7 @@ def _answered(request: httpx.Request, site: Site, *, keeps: bool, most: int | No
 
     So there are no cookies and no proxies, and no redirect is followed. Raises NoAnswer and httpx.HTTPError.
     """
-    if request.url.userinfo:
+    if request.url.username or request.url.password:
         named = httpx.BasicAuth(request.url.username, request.url.password)
         request = next(named.auth_flow(request))
     # One write for all parts of a form.

@@ -304,6 +304,26 @@ def test_an_id_that_a_server_gives_again_tells_that_it_forgot_the_older_attempt(
     assert content._content(newer.id, 1) is not None
 
 
+def test_an_id_that_is_given_again_to_an_attempt_that_is_over_tells_it_too(
+    server: ScriptedServer,
+) -> None:
+    owner = ann()
+    server.created = Submitted(backend_job_id="1")
+    older = handed_over(owner)
+    newer = dispatched(owner)
+    submit = server.submit
+
+    def slow(order: object) -> Submitted:
+        second_attempt(newer)
+        return submit(order)  # type: ignore[arg-type]
+
+    server.submit = slow  # type: ignore[method-assign]
+    hand_over(newer)
+
+    assert (fresh(older).state, fresh(older).error_code) == ("queued", "backend_forgot")
+    assert Orphan.objects.get().job_id == newer.id
+
+
 def test_whose_an_id_was_is_found_by_index_even_by_a_plan_for_any_id() -> None:
     statement = remote._PREDECESSOR.replace("%s", "${}").format(1, 2, 3, 4)
     with transaction.atomic(), connection.cursor() as cursor:

@@ -111,7 +111,6 @@ def test_a_shared_connection_goes_on_after_it_broke_or_a_statement_failed() -> N
 
 def test_a_shared_connection_of_age_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = prepared.Shared()
-    monkeypatch.setattr(prepared, "_SURE_SECONDS", 0.0)
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
     try:
         found = {shared.run("select pg_backend_pid()", [])[0][0] for _ in range(3)}
@@ -132,8 +131,10 @@ def test_a_child_does_not_use_its_parents_session() -> None:
                 os.write(writer, str(shared.run("select pg_backend_pid()", [])).encode())
             finally:
                 os._exit(0)
+        os.close(writer)
         os.waitpid(child, 0)
         told = os.read(reader, 100).decode()
+        os.close(reader)
         assert told
         assert told != str(parents)
         assert shared.run("select pg_backend_pid()", []) == parents

@@ -146,6 +146,7 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
         return look(statement, values)
 
     monkeypatch.setattr(prepared, "run", explained)
+    monkeypatch.setattr(prepared.Shared, "run", lambda _, *sent: explained(*sent))
     with monkeypatch.context() as reads:
         reads.setattr(prepared, "look", looked)
         job_id = queued(person)
@@ -163,6 +164,10 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
     assert Job.objects.get(id=job_id).state == "succeeded"
     assert {moves.APPLY, locks._LOCK_OWNERS, grants.GRANT} <= plans.keys()
     assert submit_statement.of_several() in plans
+    assert any(
+        "on conflict" in one and "insert into job " in one
+        for one in plans.keys() - {submit_statement.of_several()}
+    )
     for statement, plan in plans.items():
         for node in _nodes(plan):
             if node.get("Relation Name") in LARGE:

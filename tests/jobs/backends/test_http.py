@@ -1,5 +1,6 @@
 """What one call may cost us, whatever the server does."""
 
+import base64
 import gzip
 import time
 
@@ -65,6 +66,20 @@ def test_a_create_never_uses_a_kept_connection() -> None:
             assert http.call(site(server.url), "POST", "/", form={"a": "b"}).is_ok
 
     assert len(server.requests) == 2
+
+
+def test_a_name_and_password_in_the_address_are_sent_as_such_and_nothing_else() -> None:
+    with Scripted(answer(200), answer(200)) as server:
+        http.call(site(server.url.replace("//", "//ann:s3cret@")), "GET", "/health")
+        http.call(site(server.url), "GET", "/health")
+
+    named, plain = (one.decode().lower().split("\r\n") for one in server.requests)
+    assert f"authorization: basic {base64.b64encode(b'ann:s3cret').decode().lower()}" in named
+    for head in (named, plain):
+        assert head[0] == "get /health http/1.1"
+        assert head.count(f"host: {server.url.removeprefix('http://')}") == 1
+        assert "accept-encoding: identity" in head
+    assert not any(line.startswith("authorization") for line in plain)
 
 
 def test_cookies_are_not_kept() -> None:
