@@ -123,10 +123,7 @@ def raise_in_submit(server: ScriptedServer, job: Job) -> None:
     hand_over(job)
 
 
-def test_an_order_that_is_taken_after_its_attempt_ended_is_an_orphan(
-    server: ScriptedServer,
-) -> None:
-    job = dispatched(ann())
+def _hand_over_as_it_ends(server: ScriptedServer, job: Job) -> None:
     submit = server.submit
 
     def slow(order: object) -> Submitted:
@@ -135,6 +132,13 @@ def test_an_order_that_is_taken_after_its_attempt_ended_is_an_orphan(
 
     server.submit = slow  # type: ignore[method-assign]
     hand_over(job)
+
+
+def test_an_order_that_is_taken_after_its_attempt_ended_is_an_orphan(
+    server: ScriptedServer,
+) -> None:
+    job = dispatched(ann())
+    _hand_over_as_it_ends(server, job)
 
     found = Orphan.objects.get()
     assert (found.job_id, found.attempt, found.backend_job_id) == (job.id, 1, f"b-{job.id}-1")
@@ -311,14 +315,7 @@ def test_an_id_that_is_given_again_to_an_attempt_that_is_over_tells_it_too(
     server.created = Submitted(backend_job_id="1")
     older = handed_over(owner)
     newer = dispatched(owner)
-    submit = server.submit
-
-    def slow(order: object) -> Submitted:
-        second_attempt(newer)
-        return submit(order)  # type: ignore[arg-type]
-
-    server.submit = slow  # type: ignore[method-assign]
-    hand_over(newer)
+    _hand_over_as_it_ends(server, newer)
 
     assert (fresh(older).state, fresh(older).error_code) == ("queued", "backend_forgot")
     assert Orphan.objects.get().job_id == newer.id
