@@ -1,5 +1,7 @@
 """A PostgreSQL that is stopped is told from one that is slow, and from one that is gone."""
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -83,6 +85,22 @@ def test_a_slow_statement_of_a_server_that_lives_is_waited_for(
 
     assert len(asked) > 1
     assert isinstance(connection.connection, base.Connection)
+
+
+@pytest.mark.django_db
+def test_a_long_statement_that_a_live_server_reads_slowly_is_sent_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stalls, "SUSPICIOUS", 0.05)
+    words = "long" * 4_000_000
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        reader = cursor.fetchone()[0]
+        # More than any socket's buffer holds: the statement is half sent when the wait grows suspicious.
+        os.kill(reader, signal.SIGSTOP)
+        threading.Timer(0.4, os.kill, (reader, signal.SIGCONT)).start()
+        cursor.execute("select length(%s)", [words])
+        assert cursor.fetchone() == (len(words),)
 
 
 def test_a_connection_to_a_server_that_says_nothing_ends(

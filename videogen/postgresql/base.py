@@ -1,5 +1,6 @@
 """Django's PostgreSQL, counted by django-prometheus, over connections that do not wait for a stopped server."""
 
+from collections.abc import Generator, Iterator
 from random import random
 from types import SimpleNamespace
 from typing import Any, Final, Self
@@ -7,6 +8,7 @@ from typing import Any, Final, Self
 import psycopg
 from django_prometheus.db.backends.postgresql import base
 from psycopg import errors
+from psycopg.waiting import Ready
 
 from videogen.postgresql import stalls
 from videogen.postgresql.client import Client
@@ -15,6 +17,19 @@ from videogen.postgresql.stalls import DatabaseStalled, Server
 # As psycopg's own: between two looks whether somebody pressed Ctrl-C, seconds.
 _INTERVAL: Final = 0.1
 _PORT: Final = 5432
+
+
+class _Resumed(Iterator[Any]):
+    """A generator of psycopg that was given up in the middle, to be waited for once more.
+
+    A wait begins with next(), which would say None where such a generator expects to hear what is ready.
+    """
+
+    def __init__(self, gen: Generator[Any, Any, Any]) -> None:
+        self.send = gen.send
+
+    def __next__(self) -> Any:
+        return self.send(Ready.NONE)
 
 
 class Connection(psycopg.Connection[Any]):
@@ -40,9 +55,10 @@ class Connection(psycopg.Connection[Any]):
         if server is None or timeout is not None:
             return super().wait(gen, interval, timeout)
         server.check()
+        waited: Any = gen
         while True:
             try:
-                return super().wait(gen, interval, stalls.SUSPICIOUS)
+                return super().wait(waited, interval, stalls.SUSPICIOUS)
             except errors._WaitTimeout:  # noqa: SLF001 - nothing public says it
                 try:
                     server.suspect()
@@ -50,6 +66,7 @@ class Connection(psycopg.Connection[Any]):
                     # In the middle of an answer it is of no use any more.
                     self.pgconn.finish()
                     raise
+                waited = _Resumed(gen)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # the package has no types
