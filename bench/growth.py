@@ -1,11 +1,11 @@
 """What a long history costs: submit, get, list and grant with 10 thousand ended jobs behind them, and with 10 million.
 
 `bin/bench growth` fills each database once, in every table that grows with jobs (bench/history.py), and keeps it in the
-data folder: 10 million jobs are 31 GB. A process for each does the same, act by act in turns, on one server with the
-settings of `bin/dev`, in whose memory are the indexes that submissions write. Submissions are of any account, grants of
-what they left waiting; `get` and `list` read the jobs of a hundred accounts, which were read once before, `get_any` any
-job, which in the large database is on the disk. The small database is a copy of its own, the large one is measured
-where it is: before anything else its process ends what the time before left waiting. JOBS in the environment
+data folder: 10 million jobs are 32 GB. A process for each does the same, act by act in turns, on one server with the
+settings of `bin/dev`, in whose memory are the indexes that submissions write. Submissions are of every second account,
+grants of what they left waiting; `get` and `list` read the jobs of fifty other accounts, which were read once before,
+`get_any` any job, which in the large database is on the disk. The small database is a copy of its own, the large one is
+measured where it is: before anything else its process ends what the time before left waiting. JOBS in the environment
 sets the larger one; ROUNDS and SECONDS, how often and for how long each act is measured. Where others use the
 machine, many short rounds tell more than a few long ones.
 """
@@ -25,8 +25,8 @@ from bench.kept import Databases, databases
 
 _SMALL: Final = 10_000
 _LARGE: Final = int(os.environ.get("JOBS", "10000000"))
-_ROUNDS: Final = int(os.environ.get("ROUNDS", "3"))
-_SECONDS: Final = float(os.environ.get("SECONDS", "10"))
+_ROUNDS: Final = int(os.environ.get("ROUNDS", "21"))
+_SECONDS: Final = float(os.environ.get("SECONDS", "0.5"))
 _ACTS: Final = ("submit", "get", "get_any", "list", "grant")
 _ROOT: Final = Path(__file__).resolve().parent.parent
 

@@ -1,7 +1,7 @@
 """A year of jobs that all ended, in every table that keeps something of a job, for as long as it is kept.
 
 `python -m bench.history COUNT` fills the database of the environment. A hundred jobs are of one owner, spread over the
-year; the newest is an hour old. Ids sort by time, as ours do, and every invariant holds. 10 million jobs are 31 GB.
+year; the newest is an hour old. Ids sort by time, as ours do, and every invariant holds. 10 million jobs are 32 GB.
 """
 
 import os

@@ -14,7 +14,7 @@ from jobs.api import representation
 from jobs.api.filters import Filter, Shape
 from jobs.backends.backend import Video
 from jobs.ids import JobId
-from jobs.states import HOLDING, JobState
+from jobs.states import HOLDING, TERMINAL, JobState
 from notifications import prepared
 
 # A page with a filter looks at so many rows at most; where it ends is where the next page begins.
@@ -24,12 +24,17 @@ _JOINED: Final = {"lease__percent": "lease.percent"}
 _COLUMNS: Final = ", ".join(
     f"{_JOINED.get(name) or f'j.{name}'} as {name}" for name in representation.FIELDS
 )
+_TERMINAL: Final = frozenset(map(str, TERMINAL))
 _HOLDING: Final = ", ".join(f"'{state}'" for state in sorted(HOLDING))
 # Ends the stamp of a job that waits; no other stamp has such a letter.
 _WAITS: Final = "q"
-_LATE: Final = "late.video_url as late_url, late.thumbnail_url as late_thumbnail"
-_NAMES: Final = (*representation.FIELDS, "late_url", "late_thumbnail")
-_IN_STAMP: Final = tuple(_NAMES.index(name) for name in ("version", "lease__percent", "state"))
+# Begins what tells a job that ended from what it was; no version has such a letter.
+_ENDED: Final = "e"
+_LATE: Final = "j.late_count, late.video_url as late_url, late.thumbnail_url as late_thumbnail"
+_NAMES: Final = (*representation.FIELDS, "late_count", "late_url", "late_thumbnail")
+_IN_STAMP: Final = tuple(
+    _NAMES.index(name) for name in ("version", "lease__percent", "state", "late_count")
+)
 _FROM: Final = """
 left join lease on lease.job_id = j.id
 left join lateral (
@@ -47,17 +52,18 @@ _MANY: Final = f"""
 select {_COLUMNS}, {_LATE} from (select * from job where id = any(%s) offset 0) j {_FROM} where j.owner_id = %s
 """
 # A page as the stamps of its jobs, in one text: what names their JSON where it is kept, and a tag where it is sent.
-_PAGE: Final = f"""
+_PAGE: Final = """
 with /*page*/
-select string_agg(
-    id || ':' || version || ':' || coalesce(case when state in ({_HOLDING})
-            then (select percent from lease where lease.job_id = page.id) end, -1)
-        || case when state = 'queued' then '{_WAITS}' else '' end,
-    ',' order by created_at desc, id desc),
+select string_agg(stamp, ',' order by created_at desc, id desc),
     (array_agg(created_at order by created_at desc, id desc))[%(rows)s::int - 1]
 from page
 """
-_OF_PAGE: Final = "id, version, state, created_at"
+_STAMP_OF_LIVE: Final = f"""id || ':' || version || ':'
+    || coalesce(case when state in ({_HOLDING}) then (select percent from lease where lease.job_id = j.id) end, -1)
+    || case when state = '{JobState.QUEUED}' then '{_WAITS}' else '' end"""
+_STAMP_OF_ENDED: Final = f"id || ':{_ENDED}' || late_count"
+_STAMP: Final = f"case when finished_at is null then {_STAMP_OF_LIVE} else {_STAMP_OF_ENDED} end"
+_OF_WINDOW: Final = "id, version, state, created_at, finished_at, late_count, model, prompt"
 _EDGE: Final = """
 select created_at, id from job where /*base*/
 order by created_at desc, id desc offset %(window)s - 1 limit 1
@@ -104,9 +110,9 @@ def find(job_id: UUID, *, owner_id: UUID, also_hidden: bool = False) -> Found:
     result = cursor.pgresult
     if result is None or not result.ntuples:
         raise Http404
-    version, percent, state = (result.get_value(0, at) for at in _IN_STAMP)
+    version, percent, state, late = (_text(result.get_value(0, at)) for at in _IN_STAMP)
     return Found(
-        stamp=_stamp(job_id, version=_text(version), percent=_text(percent), state=_text(state)),
+        stamp=_stamp(job_id, version=version, percent=percent, state=state, late=late),
         row=lambda: dict(zip(_NAMES, cursor.fetchall()[0], strict=True)),
     )
 
@@ -119,6 +125,7 @@ def stamp_of(row: dict[str, Any]) -> str:
         version=str(row["version"]),
         percent="" if percent is None else str(percent),
         state=row["state"],
+        late=str(row["late_count"]),
     )
 
 
@@ -132,8 +139,10 @@ def id_of(stamp: str) -> UUID:
     return UUID(stamp.partition(":")[0])
 
 
-def _stamp(job_id: UUID, *, version: str, percent: str, state: str) -> str:
+def _stamp(job_id: UUID, *, version: str, percent: str, state: str, late: str) -> str:
     """Write a stamp as the statement of a page does."""
+    if state in _TERMINAL:
+        return f"{job_id}:{_ENDED}{late}"
     return f"{job_id}:{version}:{percent or -1}{_WAITS if state == JobState.QUEUED else ''}"
 
 
@@ -192,18 +201,30 @@ def _edge(wanted: Filter, *, owner_id: UUID) -> tuple[datetime, UUID] | None:
 def _statement(frame: str, shape: Shape) -> str:
     narrow = _narrow(shape)
     if not narrow and not shape.has_batch:
-        page = f"page as (select {_OF_PAGE} from job where {_base(shape)} {_NEWEST} limit %(rows)s)"
-        return frame.replace("/*page*/", page)
+        return frame.replace("/*page*/", f"page as ({_newest_of(shape)})")
     # Of a batch all rows, found by its index; else as many as a page may look at.
     bound = "" if shape.has_batch else f"{_NEWEST} limit %(window)s"
     return frame.replace(
         "/*page*/",
         f"""looked as materialized (
-            select {_OF_PAGE}, model, prompt from job where {_base(shape)} {bound}
+            select {_OF_WINDOW} from job where {_base(shape)} {bound}
         ), page as (
-            select {_OF_PAGE} from looked {f"where {narrow}" if narrow else ""} {_NEWEST} limit %(rows)s
+            select created_at, id, {_STAMP} as stamp from looked j
+            {f"where {narrow}" if narrow else ""} {_NEWEST} limit %(rows)s
         )""",
     )
+
+
+def _newest_of(shape: Shape) -> str:
+    """Write how the newest jobs are found: what lives is read by rows, what ended is all in its index."""
+    live, ended = (
+        f"""select created_at, id, {stamp} as stamp from job j
+        where {_base(shape)} and finished_at is {which} {_NEWEST} limit %(rows)s"""
+        for stamp, which in ((_STAMP_OF_LIVE, "null"), (_STAMP_OF_ENDED, "not null"))
+    )
+    if shape.is_live:
+        return live
+    return f"select * from (({live}) union all ({ended})) found {_NEWEST} limit %(rows)s"
 
 
 def _base(shape: Shape) -> str:

@@ -111,6 +111,8 @@ class Job(models.Model):
     # Why the job, or the attempt before this one, ended without a video.
     error_code = models.CharField(max_length=32, blank=True, default="")
     error_message = models.TextField(blank=True, default="")
+    # Videos that came too late for it: after its end nothing else that is shown changes, but whether it is shown.
+    late_count = GuardedSmallIntegerField(default=0, db_default=0)
 
     objects = JobQuerySet.as_manager()
 
@@ -118,6 +120,13 @@ class Job(models.Model):
         db_table = "job"
         indexes = [
             models.Index(name="job_by_owner", fields=["owner", "-created_at", "-id"]),
+            # Lists of what ended are read from here, and not from the rows: so it must not name what moves change.
+            models.Index(
+                name="job_ended_by_owner",
+                fields=["owner", "-created_at", "-id"],
+                include=["late_count"],
+                condition=Q(finished_at__isnull=False, hidden_at__isnull=True),
+            ),
             # What lives is read apart from its day, and is never more than a plan allows.
             models.Index(
                 name="job_live_by_owner",

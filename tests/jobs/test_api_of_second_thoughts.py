@@ -8,9 +8,20 @@ from django.test import Client
 
 from jobs import late_results, submission, transitions
 from jobs.errors import Busy, StillInProgress
+from jobs.failures import FailureKind
 from jobs.ids import JobId
 from jobs.models import Account, Job, LedgerEntry
-from tests.factories import VIDEO, Person, ann, cy, past_deadline, queued, running, succeeded
+from tests.factories import (
+    VIDEO,
+    Person,
+    ann,
+    cy,
+    end_attempt,
+    past_deadline,
+    queued,
+    running,
+    succeeded,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 JOBS = "/api/v1/jobs"
@@ -152,3 +163,20 @@ def test_a_late_video_is_shown_and_not_charged() -> None:
     assert shown["late_result"]["video_url"] == VIDEO.url
     assert shown["credits"]["charged"] == 0
     assert Account.objects.get(owner_id=owner.id).held == 0
+
+
+def test_a_list_and_a_job_have_another_tag_after_a_late_video() -> None:
+    owner = ann()
+    job = running(owner)
+    end_attempt(job, FailureKind.CONTENT_POLICY)
+    before = {url: Client().get(url, headers=owner.headers) for url in (JOBS, f"{JOBS}/{job.id}")}
+
+    late_results.keep(JobId(job.id), attempt=1, video=VIDEO)
+
+    for url, old in before.items():
+        assert (old.status_code, bool(old.headers["ETag"])) == (200, True)
+        assert VIDEO.url not in old.content.decode()
+        sent = owner.headers | {"If-None-Match": old.headers["ETag"]}
+        answer = Client().get(url, headers=sent)
+        assert answer.status_code == 200
+        assert VIDEO.url in answer.content.decode()

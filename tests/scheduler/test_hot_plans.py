@@ -6,17 +6,18 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection, transaction
+from django.http import QueryDict
 
-from jobs import entrance, grants, locks, moves, submit_statement, transitions
+from jobs import days, entrance, grants, locks, moves, submit_statement, transitions
 from jobs import progress as newest
-from jobs.api import rows
+from jobs.api import filters, rows
 from jobs.idempotency import Claim
 from jobs.ids import JobId, new_job_id
 from jobs.models import Job, LearnedBy, Pool
 from jobs.transitions import Success
 from notifications import prepared
 from scheduler import board, dispatch, progress, snapshot
-from tests.factories import VIDEO, Person, a_request, ann, bob, cy, queued
+from tests.factories import VIDEO, Person, a_request, ann, bob, cy, queued, succeeded
 from tests.factories import person as cast
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,6 +45,16 @@ select distinct on (owner_id, line_id) owner_id, line_id, 1, random() * 1000, 80
 from backlog order by owner_id, line_id, job_id
 on conflict do nothing;
 analyze account; analyze backlog; analyze lane; analyze lease; analyze job
+"""
+# A year of ended jobs of everybody, a few of them of one owner.
+FILL_ENDED = """
+insert into job (id, owner_id, tier_id, state, prompt, model, seconds, size, estimate, attempt, failed_count, version,
+    credits_reserved, credits_charged, progress, video_url, thumbnail_url, error_code, error_message, created_at,
+    finished_at)
+select gen_random_uuid(), case when n %% 10 = 0 then %s else md5((n %% 500)::text)::uuid end, 'free', 'canceled',
+    'a whale', 'preview', 4, '854x480', 10, 0, 0, 2, 0, 0, 0, '', '', '', '', now() - n * interval '1 hour',
+    now() - n * interval '1 hour'
+from generate_series(1, 5000) n
 """
 # Tables that grow with what waits or with who there is: never read as a whole.
 LARGE = {"account", "backlog", "job", "lane", "account_user", "job_transition", "outbox_event"}
@@ -174,6 +185,30 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
                 assert node["Node Type"] != "Seq Scan", (statement, node)
                 touched = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
                 assert touched * node["Actual Loops"] <= 500, (statement, node)
+
+
+def test_a_list_of_what_ended_is_read_from_its_index() -> None:
+    owner = ann()
+    ended = {succeeded(owner).id for _ in range(3)}
+    waiting = queued(owner)
+    with connection.cursor() as cursor:
+        cursor.execute(FILL_ENDED, [owner.id])
+        cursor.execute("vacuum analyze job")
+    wanted = filters.read(QueryDict("day=all"), zone=days.zone("UTC"))
+
+    page = rows.page(wanted, owner_id=owner.id)
+    plan = _explain(
+        rows._statement(rows._PAGE, wanted.shape), wanted.parameters(owner.id, window=rows.WINDOW)
+    )
+
+    assert [rows.id_of(stamp) for stamp in page.stamps[:4]] == [waiting, *sorted(ended)[::-1]]
+    scans = {
+        (node["Node Type"], node["Index Name"]) for node in _nodes(plan) if "Index Name" in node
+    }
+    assert scans == {
+        ("Index Scan", "job_live_by_owner"),
+        ("Index Only Scan", "job_ended_by_owner"),
+    }
 
 
 def _entry(caller: Person) -> entrance._Entry:

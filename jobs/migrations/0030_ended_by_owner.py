@@ -1,0 +1,26 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    atomic = False
+    dependencies = [
+        ("jobs", "0029_late_count"),
+    ]
+
+    operations = [
+        # What a run that was cut off has left.
+        migrations.RunSQL(
+            "drop index concurrently if exists job_ended_by_owner", migrations.RunSQL.noop
+        ),
+        AddIndexConcurrently(
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("finished_at__isnull", False), ("hidden_at__isnull", True)),
+                fields=["owner", "-created_at", "-id"],
+                include=["late_count"],
+                name="job_ended_by_owner",
+            ),
+        ),
+    ]
