@@ -33,7 +33,8 @@ from scheduler import dispatch  # noqa: E402
 _READERS: Final = 50
 _SLOTS: Final = 4
 _SOME: Final = 300
-# The indexes into which a submission writes anywhere, read as a whole: a server that runs has them in its memory.
+# The indexes into which a submission writes anywhere, and what is known of accounts, read as a whole: a server that
+# runs has them in its memory.
 _WARM: Final = """
 set local statement_timeout = 0; set local enable_seqscan = off; set local enable_sort = off;
 set local enable_bitmapscan = off; set local max_parallel_workers_per_gather = 0;
@@ -42,7 +43,8 @@ select count(*) from (select from job where finished_at is not null and hidden_a
     order by owner_id, created_at desc, id desc offset 0) ended_by_owner;
 select count(*) from (select from job where idempotency_key is not null
     order by owner_id, idempotency_key offset 0) by_key;
-select count(*) from (select from ledger_entry order by account_id, id desc offset 0) by_account
+select count(*) from (select from ledger_entry order by account_id, id desc offset 0) by_account;
+select count(account) from account; select count(lane) from lane; select count(feed_head) from feed_head
 """
 _ALL_DAYS: Final = filters.Filter(zone=days.zone("UTC"), day=None)
 _VIDEO: Final = Video(url="https://videos.example/1.mp4", thumbnail_url="")

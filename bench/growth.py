@@ -2,12 +2,12 @@
 
 `bin/bench growth` fills each database once, in every table that grows with jobs (bench/history.py), and keeps it in the
 data folder: 10 million jobs are 32 GB. A process for each does the same, act by act in turns, on one server with the
-settings of `bin/dev`, in whose memory are the indexes that submissions write. Submissions are of every second account,
-grants of what they left waiting; `get` and `list` read the jobs of fifty other accounts, which were read once before,
-`get_any` any job, which in the large database is on the disk. The small database is a copy of its own, the large one is
-measured where it is: before anything else its process ends what the time before left waiting. JOBS in the environment
-sets the larger one; ROUNDS and SECONDS, how often and for how long each act is measured. Where others use the
-machine, many short rounds tell more than a few long ones.
+settings of `bin/dev`, in whose memory are the accounts and the indexes that submissions write. Submissions are of every
+second account, grants of what they left waiting; `get` and `list` read the jobs of fifty other accounts, which were
+read once before, `get_any` any job, which in the large database is on the disk. The small database is a copy of its
+own, the large one is measured where it is: before anything else its process ends what the time before left waiting.
+JOBS in the environment sets the larger one; ROUNDS and SECONDS, how often and for how long each act is measured. Where
+others use the machine, many short rounds tell more than a few long ones.
 """
 
 import json
