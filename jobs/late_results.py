@@ -24,7 +24,7 @@ with kept as (
     on conflict do nothing
     returning job_id
 ), seen as (
-    update job set version = version + 1, late_count = late_count + 1 from kept where job.id = kept.job_id
+    update job set version = version + 1 from kept where job.id = kept.job_id
     returning id, owner_id, version, state
 ), told as (
     {outbox.INSERT}

@@ -1,9 +1,9 @@
 """Jobs as JSON, kept by their versions: one that did not change is not written again.
 
 A job's version grows with every change that is shown, but for the percent of an attempt that runs, which its lease
-knows; both together are its stamp (`rows`), which names one text. Of one that ended, what came too late for it is all
-that changes, and its stamp. What is said of one that waits moves with its line: it is kept until what is known of the
-line is two seconds old.
+knows; both together are its stamp (`rows`), which names one text. The stamp of one that ended is how often it changed
+since. What is said of one that waits moves with its line: it is kept until what is known of the line is two seconds
+old.
 Whose job it is, and whether it is still there, is asked of the database before this is looked at.
 """
 

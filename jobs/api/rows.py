@@ -30,10 +30,10 @@ _HOLDING: Final = ", ".join(f"'{state}'" for state in sorted(HOLDING))
 _WAITS: Final = "q"
 # Begins what tells a job that ended from what it was; no version has such a letter.
 _ENDED: Final = "e"
-_LATE: Final = "j.late_count, late.video_url as late_url, late.thumbnail_url as late_thumbnail"
-_NAMES: Final = (*representation.FIELDS, "late_count", "late_url", "late_thumbnail")
+_LATE: Final = "j.revision, late.video_url as late_url, late.thumbnail_url as late_thumbnail"
+_NAMES: Final = (*representation.FIELDS, "revision", "late_url", "late_thumbnail")
 _IN_STAMP: Final = tuple(
-    _NAMES.index(name) for name in ("version", "lease__percent", "state", "late_count")
+    _NAMES.index(name) for name in ("version", "lease__percent", "state", "revision")
 )
 _FROM: Final = """
 left join lease on lease.job_id = j.id
@@ -61,9 +61,9 @@ from page
 _STAMP_OF_LIVE: Final = f"""id || ':' || version || ':'
     || coalesce(case when state in ({_HOLDING}) then (select percent from lease where lease.job_id = j.id) end, -1)
     || case when state = '{JobState.QUEUED}' then '{_WAITS}' else '' end"""
-_STAMP_OF_ENDED: Final = f"id || ':{_ENDED}' || late_count"
+_STAMP_OF_ENDED: Final = f"id || ':{_ENDED}' || revision"
 _STAMP: Final = f"case when finished_at is null then {_STAMP_OF_LIVE} else {_STAMP_OF_ENDED} end"
-_OF_WINDOW: Final = "id, version, state, created_at, finished_at, late_count, model, prompt"
+_OF_WINDOW: Final = "id, version, state, created_at, finished_at, revision, model, prompt"
 _EDGE: Final = """
 select created_at, id from job where /*base*/
 order by created_at desc, id desc offset %(window)s - 1 limit 1
@@ -110,9 +110,9 @@ def find(job_id: UUID, *, owner_id: UUID, also_hidden: bool = False) -> Found:
     result = cursor.pgresult
     if result is None or not result.ntuples:
         raise Http404
-    version, percent, state, late = (_text(result.get_value(0, at)) for at in _IN_STAMP)
+    version, percent, state, revision = (_text(result.get_value(0, at)) for at in _IN_STAMP)
     return Found(
-        stamp=_stamp(job_id, version=version, percent=percent, state=state, late=late),
+        stamp=_stamp(job_id, version=version, percent=percent, state=state, revision=revision),
         row=lambda: dict(zip(_NAMES, cursor.fetchall()[0], strict=True)),
     )
 
@@ -125,7 +125,7 @@ def stamp_of(row: dict[str, Any]) -> str:
         version=str(row["version"]),
         percent="" if percent is None else str(percent),
         state=row["state"],
-        late=str(row["late_count"]),
+        revision=str(row["revision"]),
     )
 
 
@@ -139,10 +139,10 @@ def id_of(stamp: str) -> UUID:
     return UUID(stamp.partition(":")[0])
 
 
-def _stamp(job_id: UUID, *, version: str, percent: str, state: str, late: str) -> str:
+def _stamp(job_id: UUID, *, version: str, percent: str, state: str, revision: str) -> str:
     """Write a stamp as the statement of a page does."""
     if state in _TERMINAL:
-        return f"{job_id}:{_ENDED}{late}"
+        return f"{job_id}:{_ENDED}{revision}"
     return f"{job_id}:{version}:{percent or -1}{_WAITS if state == JobState.QUEUED else ''}"
 
 

@@ -111,8 +111,8 @@ class Job(models.Model):
     # Why the job, or the attempt before this one, ended without a video.
     error_code = models.CharField(max_length=32, blank=True, default="")
     error_message = models.TextField(blank=True, default="")
-    # Videos that came too late for it: after its end nothing else that is shown changes, but whether it is shown.
-    late_count = GuardedSmallIntegerField(default=0, db_default=0)
+    # How often it changed after its end; counted by the database, whoever writes the version.
+    revision = models.SmallIntegerField(default=0, db_default=0, editable=False)
 
     objects = JobQuerySet.as_manager()
 
@@ -124,7 +124,7 @@ class Job(models.Model):
             models.Index(
                 name="job_ended_by_owner",
                 fields=["owner", "-created_at", "-id"],
-                include=["late_count"],
+                include=["revision"],
                 condition=Q(finished_at__isnull=False, hidden_at__isnull=True),
             ),
             # What lives is read apart from its day, and is never more than a plan allows.

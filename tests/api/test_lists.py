@@ -1,6 +1,7 @@
 """Lists of jobs: days, filters, pages that stay stable, tags, and how few rows they touch."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
+from django.db.models import F
+from django.http import QueryDict
 from django.utils import timezone
 
 from jobs import days
@@ -37,6 +40,35 @@ def test_pages_show_every_job_once_while_new_ones_come() -> None:
     assert ids(first) + ids(second) + ids(third) == list(reversed(made))
     assert third.json()["next"] is None
     assert first.headers["Link"] == f'<{first.json()["next"]}>; rel="next"'
+
+
+@pytest.mark.parametrize("query", ["day=all", "tz=UTC", "day=all&text=whale"])
+def test_pages_of_what_lives_and_what_ended_are_in_one_order_with_one_stamp_for_each(
+    query: str,
+) -> None:
+    owner = ann()
+    at = timezone.now()
+    ended = [succeeded(owner).id for _ in range(4)]
+    for number, one in enumerate(ended):
+        made = (one, queued(owner))
+        # What came at the same moment is told apart by its id, whichever of both it is.
+        Job.objects.filter(id__in=made).update(created_at=at - timedelta(microseconds=number // 2))
+    Job.objects.filter(id=ended[0]).update(version=F("version") + 1)
+    expected = [*Job.objects.filter(owner=owner.user).newest_first().values_list("id", flat=True)]
+    wanted = filters.read(QueryDict(f"{query}&limit=3"), zone=_utc())
+
+    stamps: list[str] = []
+    while True:
+        page = rows.page(wanted, owner_id=owner.id)
+        stamps += page.stamps
+        if page.next is None:
+            break
+        assert len(page.stamps) == 3
+        wanted = replace(wanted, cursor=page.next)
+
+    assert [rows.id_of(stamp) for stamp in stamps] == expected
+    assert stamps == [rows.stamp_of(rows.one(one, owner_id=owner.id)) for one in expected]
+    assert f"{ended[0]}:e1" in stamps
 
 
 def test_a_list_that_filters_looks_at_a_window_and_goes_on_from_its_end(
@@ -280,7 +312,7 @@ def test_a_page_touches_a_bounded_number_of_rows(query: str, most: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_MANY, [owner.id, "00000000-0000-7000-8000-000000000001"])
         cursor.execute("analyze job")
-    wanted = filters.read(_query(query), zone=_utc())
+    wanted = filters.read(QueryDict(query), zone=_utc())
     statement = rows._statement(rows._PAGE, wanted.shape)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -295,12 +327,6 @@ def _touched(node: dict[str, Any]) -> float:
     own = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
     scans = own * node["Actual Loops"] if "Scan" in node["Node Type"] else 0
     return float(scans + sum(_touched(child) for child in node.get("Plans", ())))
-
-
-def _query(text: str) -> Any:
-    from django.http import QueryDict
-
-    return QueryDict(text)
 
 
 def _utc() -> Any:

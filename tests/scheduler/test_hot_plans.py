@@ -1,12 +1,14 @@
 """The plans of the statements that run all the time: by index, and a bounded number of rows whatever waits."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection, transaction
 from django.http import QueryDict
+from django.utils import timezone
 
 from jobs import days, entrance, grants, locks, moves, submit_statement, transitions
 from jobs import progress as newest
@@ -187,21 +189,26 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
                 assert touched * node["Actual Loops"] <= 500, (statement, node)
 
 
-def test_a_list_of_what_ended_is_read_from_its_index() -> None:
+@pytest.mark.parametrize("shape", ["all", "today", "next"])
+def test_a_list_of_what_ended_is_read_from_its_index(shape: str) -> None:
     owner = ann()
     ended = {succeeded(owner).id for _ in range(3)}
     waiting = queued(owner)
     with connection.cursor() as cursor:
         cursor.execute(FILL_ENDED, [owner.id])
         cursor.execute("vacuum analyze job")
-    wanted = filters.read(QueryDict("day=all"), zone=days.zone("UTC"))
+    wanted = filters.read(QueryDict("day=all&limit=4"), zone=days.zone("UTC"))
 
     page = rows.page(wanted, owner_id=owner.id)
+    if shape == "today":
+        wanted = replace(wanted, day=timezone.now().date())
+    elif shape == "next":
+        wanted = replace(wanted, cursor=page.next)
     plan = _explain(
         rows._statement(rows._PAGE, wanted.shape), wanted.parameters(owner.id, window=rows.WINDOW)
     )
 
-    assert [rows.id_of(stamp) for stamp in page.stamps[:4]] == [waiting, *sorted(ended)[::-1]]
+    assert [rows.id_of(stamp) for stamp in page.stamps] == [waiting, *sorted(ended)[::-1]]
     scans = {
         (node["Node Type"], node["Index Name"]) for node in _nodes(plan) if "Index Name" in node
     }
