@@ -25,7 +25,7 @@ class _Place(Generic[Asked, Found]):
 
 
 class Combiner(Generic[Asked, Found]):
-    """Carries out calls of a process, at most so many at once; those of one name take turns.
+    """Carries out calls of a process, at most so many at once; those of one name, if they have names, take turns.
 
     `together` gives what each of some calls got, in their order, and None to whom it could not help. It must not wait
     for what another caller may hold for long: all who ask meanwhile would wait with it.
@@ -35,8 +35,8 @@ class Combiner(Generic[Asked, Found]):
         self,
         together: Callable[[Sequence[Asked]], Sequence[Found | None]],
         *,
-        name: Callable[[Asked], Hashable],
         most: int,
+        name: Callable[[Asked], Hashable] = id,
     ) -> None:
         self._together = together
         self._name = name

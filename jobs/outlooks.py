@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django.db import DEFAULT_DB_ALIAS, connection
 
 from jobs import outlook, speeds, waiting
+from jobs.joint_reads import JointRead
 from jobs.models import Line, LineOutlook
 from jobs.outlook import Band, BandKey, Curve, Outlook, Place
 from jobs.remembered import Remembered
@@ -31,7 +32,8 @@ _NEW: Final = timedelta(seconds=5)
 _PLACED: Final = 500
 
 # Of each lane its end, and the places of the jobs that are asked after; null asks after all.
-_OWN: Final = """
+_OWN: Final = JointRead(
+    f"""
 select lane.line_id, lane.tag, lane.work, waiting.count, running.count, plan.running_limit,
     place.job_id, place.cost, place.work, place.jobs
 from lane
@@ -43,7 +45,7 @@ cross join lateral (
 cross join lateral (
     select count(*)::int from (select 1 from backlog
         where backlog.owner_id = lane.owner_id and backlog.line_id = lane.line_id
-        limit %(placed)s) first
+        limit {_PLACED}) first
 ) waiting
 left join lateral (
     select * from (
@@ -51,13 +53,15 @@ left join lateral (
             row_number() over earlier - 1 as jobs
         from (select job_id, cost from backlog
             where backlog.owner_id = lane.owner_id and backlog.line_id = lane.line_id
-            order by job_id limit %(placed)s) first
+            order by job_id limit {_PLACED}) first
         window earlier as (order by job_id)
-    ) placed where %(jobs)s::uuid[] is null or job_id = any(%(jobs)s)
+    ) placed where %(jobs)s::text is null or job_id = any(%(jobs)s::text::uuid[])
 ) place on true
 where lane.owner_id = %(owner)s and lane.state > 0
 order by lane.line_id, place.job_id
-"""
+""",  # noqa: S608 - our own number
+    {"owner": "uuid", "jobs": "text"},
+)
 # Every process reads these each second.
 _FIELDS: Final = LineOutlook._meta.concrete_fields  # noqa: SLF001 - documented API
 _ATTRIBUTES: Final = [field.attname for field in _FIELDS]
@@ -189,10 +193,12 @@ def _place(
 
 def _lanes(owner_id: UUID, jobs: Iterable[UUID] | None = ()) -> dict[int, _Lane]:
     """Read an owner's lanes, with the places of these jobs, or of all of them where it is None."""
-    asked = None if jobs is None else list(jobs)
-    rows = prepared.run(_OWN, {"owner": owner_id, "placed": _PLACED, "jobs": asked})
+    asked = None if jobs is None else f"{{{','.join(map(str, jobs))}}}"
+    answer = _OWN.ask({"owner": owner_id, "jobs": asked})
     found: dict[int, _Lane] = {}
-    for line_id, tag, work, waiting_, running, limit, job_id, cost, before, number in rows:
+    for (
+        line_id, tag, work, waiting_, running, limit, job_id, cost, before, number
+    ) in answer.rows():  # fmt: skip
         end = Place(tag=tag, own_work=work, own_jobs=waiting_, own_running=running, own_limit=limit)
         lane = found.setdefault(line_id, _Lane(end, {}))
         if job_id is not None:

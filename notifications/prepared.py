@@ -57,15 +57,24 @@ class Shared:
         self, statement: str, values: Mapping[str, Any] | Sequence[Any]
     ) -> list[tuple[Any, ...]]:
         """Run a statement as `prepared.run` does, beside whatever transaction the caller's thread is in."""
+        return _rows(self._execute(statement, values, is_kept=True))
+
+    def look(self, statement: str, values: Mapping[str, Any] | Sequence[Any]) -> _Cursor:
+        """Run a statement as `prepared.look` does, beside whatever transaction the caller's thread is in."""
+        return self._execute(statement, values, is_kept=False)
+
+    def _execute(
+        self, statement: str, values: Mapping[str, Any] | Sequence[Any], *, is_kept: bool
+    ) -> _Cursor:
         own: Any = connections[DEFAULT_DB_ALIAS]
         if _is_watched(own):
-            return run(statement, values)
+            return _execute_on(own, _of_thread.used, statement, values, is_kept=is_kept)
         if self._wrapper is None:
             self._wrapper = own.copy()
             self._wrapper.inc_thread_sharing()
         elif self._is_doubtful():
             self._wrapper.close_if_unusable_or_obsolete()
-        return _rows(_execute_on(self._wrapper, self._used, statement, values, is_kept=True))
+        return _execute_on(self._wrapper, self._used, statement, values, is_kept=is_kept)
 
     def _is_doubtful(self) -> bool:
         """Tell whether it may be broken or is too old, by what is known without a question."""

@@ -10,7 +10,7 @@ Whose job it is, and whether it is still there, is asked of the database before 
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from jobs.api.base import tag_of
@@ -23,7 +23,7 @@ _TOLD_FOR: Final = 2.0
 
 
 class Text(NamedTuple):
-    """A job's JSON, its tag, and when it was written."""
+    """A job's JSON, its tag, and as of when it is, on the monotonic clock."""
 
     json: bytes
     tag: str
@@ -42,14 +42,20 @@ def find(stamp: str) -> Text | None:
     return find_each([stamp]).get(stamp)
 
 
-def find_each(stamps: Iterable[str]) -> Mapping[str, Text]:
+def find_each(stamps: Iterable[str]) -> dict[str, Text]:
     """Give those texts that are known, by their stamps."""
     found = {}
-    oldest = time.monotonic() - _LONGEST
+    now = time.monotonic()
     with _lock:
+        told = [texts for read_at, texts in _told.items() if read_at > now - _TOLD_FOR]
         for stamp in stamps:
             text = _texts.get(stamp)
-            if text is not None and text.at > oldest:
+            if text is None:
+                # What was read last comes last.
+                for texts in told:
+                    if stamp in texts:
+                        found[stamp] = texts[stamp]
+            elif text.at > now - _LONGEST:
                 _texts.move_to_end(stamp)
                 found[stamp] = text
     return found
@@ -73,18 +79,9 @@ def keep(stamp: str, json: bytes) -> Text:
     return text
 
 
-def told(stamp: str) -> Text | None:
-    """Give what was said of a job that waits, if what was known of its line then is no older than it may be."""
-    oldest = time.monotonic() - _TOLD_FOR
-    with _lock:
-        for read_at, texts in reversed(_told.items()):
-            if read_at > oldest and (text := texts.get(stamp)) is not None:
-                return text
-    return None
-
-
-def tell(stamp: str, text: Text, *, read_at: float) -> None:
+def tell(stamp: str, json: bytes, *, read_at: float) -> Text:
     """Keep what is said of a job that waits; its line was read at that moment, on the monotonic clock."""
+    text = Text(json, tag_of(json), read_at)
     with _lock:
         if read_at not in _told:
             oldest = time.monotonic() - _TOLD_FOR
@@ -92,6 +89,7 @@ def tell(stamp: str, text: Text, *, read_at: float) -> None:
                 del _told[one]
             _told[read_at] = {}
         _told[read_at][stamp] = text
+    return text
 
 
 def forget() -> None:

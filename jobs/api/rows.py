@@ -10,10 +10,12 @@ from uuid import UUID
 from django.db import connection
 from django.http import Http404
 
+from jobs import joint_reads
 from jobs.api import representation
 from jobs.api.filters import Filter, Shape
 from jobs.backends.backend import Video
 from jobs.ids import JobId
+from jobs.joint_reads import JointRead
 from jobs.states import HOLDING, TERMINAL, JobState
 from notifications import prepared
 
@@ -44,10 +46,13 @@ left join lateral (
 ) late on true
 """
 # What is asked for by id is found by id: an owner's index would be read to its end. `offset 0` holds the planner to it.
-_ONE: Final = f"""
-select {_COLUMNS}, {_LATE} from (select * from job where id = %s offset 0) j {_FROM}
-where j.owner_id = %s and (j.hidden_at is null or %s)
-"""
+_ONE: Final = JointRead(
+    f"""
+    select {_COLUMNS}, {_LATE} from (select * from job where id = %(job)s offset 0) j {_FROM}
+    where j.owner_id = %(owner)s and (j.hidden_at is null or %(also_hidden)s)
+    """,
+    {"job": "uuid", "owner": "uuid", "also_hidden": "bool"},
+)
 _MANY: Final = f"""
 select {_COLUMNS}, {_LATE} from (select * from job where id = any(%s) offset 0) j {_FROM} where j.owner_id = %s
 """
@@ -73,6 +78,15 @@ select {_COLUMNS}, {_LATE} from job j {_FROM}
 where j.owner_id = %s and j.finished_at is null and j.created_at < %s
 order by j.created_at desc, j.id desc limit %s
 """
+# Of the values of a page that go with others.
+_TYPES: Final = {
+    "owner": "uuid",
+    "start": "timestamptz",
+    "end": "timestamptz",
+    "cursor_at": "timestamptz",
+    "cursor_id": "uuid",
+    "rows": "int",
+}
 _NEWEST: Final = "order by created_at desc, id desc"
 
 
@@ -106,14 +120,13 @@ def one(job_id: UUID, *, owner_id: UUID, also_hidden: bool = False) -> dict[str,
 
 def find(job_id: UUID, *, owner_id: UUID, also_hidden: bool = False) -> Found:
     """Find one job of an owner. Raises Http404 for anybody else's."""
-    cursor = prepared.look(_ONE, [job_id, owner_id, also_hidden])
-    result = cursor.pgresult
-    if result is None or not result.ntuples:
+    answer = _ONE.ask({"job": job_id, "owner": owner_id, "also_hidden": also_hidden})
+    if not answer:
         raise Http404
-    version, percent, state, revision = (_text(result.get_value(0, at)) for at in _IN_STAMP)
+    version, percent, state, revision = (answer.text(0, column) for column in _IN_STAMP)
     return Found(
         stamp=_stamp(job_id, version=version, percent=percent, state=state, revision=revision),
-        row=lambda: dict(zip(_NAMES, cursor.fetchall()[0], strict=True)),
+        row=lambda: dict(zip(_NAMES, answer.rows()[0], strict=True)),
     )
 
 
@@ -146,10 +159,6 @@ def _stamp(job_id: UUID, *, version: str, percent: str, state: str, revision: st
     return f"{job_id}:{version}:{percent or -1}{_WAITS if state == JobState.QUEUED else ''}"
 
 
-def _text(value: bytes | None) -> str:
-    return value.decode() if value else ""
-
-
 def many(job_ids: Sequence[UUID], *, owner_id: UUID) -> dict[UUID, dict[str, Any]]:
     """Read jobs of an owner by id."""
     return {row["id"]: row for row in _read(_MANY, [list(job_ids), owner_id])}
@@ -157,15 +166,22 @@ def many(job_ids: Sequence[UUID], *, owner_id: UUID) -> dict[UUID, dict[str, Any
 
 def page(wanted: Filter, *, owner_id: UUID) -> Page:
     """Read a page's stamps: one job more is asked for, which tells whether another page follows."""
-    parameters = wanted.parameters(owner_id, window=WINDOW)
-    ((text, edge_at),) = prepared.run(_statement(_PAGE, wanted.shape), parameters)
+    shape, values = wanted.shape, wanted.parameters(owner_id, window=WINDOW)
+    is_quick = not wanted.is_narrow and not shape.has_batch
+    answer = (
+        _page_read(shape).ask(values)
+        if is_quick
+        else joint_reads.alone(page_statement(shape), values)
+    )
+    text = answer.text(0, 0)
     found = text.split(",") if text else []
     stamps, edge = found[: wanted.limit], None
     if len(found) > wanted.limit:
+        ((_, edge_at),) = answer.rows()
         edge = edge_at, id_of(stamps[-1])
     elif wanted.is_narrow:
         edge = _edge(wanted, owner_id=owner_id)
-    return Page(stamps=stamps, next=edge, text=text or "")
+    return Page(stamps=stamps, next=edge, text=text)
 
 
 def ids(wanted: Filter, *, owner_id: UUID, most: int) -> list[JobId]:
@@ -198,13 +214,20 @@ def _edge(wanted: Filter, *, owner_id: UUID) -> tuple[datetime, UUID] | None:
 
 
 @cache
-def _statement(frame: str, shape: Shape) -> str:
+def _page_read(shape: Shape) -> JointRead:
+    """Give the read of a page that looks at no row that it does not show: others can wait for it."""
+    return JointRead(page_statement(shape), _TYPES)
+
+
+@cache
+def page_statement(shape: Shape) -> str:
+    """Write the statement of a page."""
     narrow = _narrow(shape)
     if not narrow and not shape.has_batch:
-        return frame.replace("/*page*/", f"page as ({_newest_of(shape)})")
+        return _PAGE.replace("/*page*/", f"page as ({_newest_of(shape)})")
     # Of a batch all rows, found by its index; else as many as a page may look at.
     bound = "" if shape.has_batch else f"{_NEWEST} limit %(window)s"
-    return frame.replace(
+    return _PAGE.replace(
         "/*page*/",
         f"""looked as materialized (
             select {_OF_WINDOW} from job where {_base(shape)} {bound}

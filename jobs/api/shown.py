@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from jobs import json_bytes, outlooks
 from jobs.api import kept, representation, rows
 from jobs.api.kept import Text
@@ -28,19 +26,13 @@ def each(found: Iterable[dict[str, Any]], *, owner_id: UUID) -> list[dict[str, A
 
 def text(found: rows.Found, *, owner_id: UUID) -> Text:
     """Give one job of an owner as JSON, with its tag; of one that waits, as it was told two seconds ago at most."""
-    if not rows.waits(found.stamp):
-        return kept.find(found.stamp) or text_of(found.row(), owner_id=owner_id)
-    known = kept.told(found.stamp)
-    if known is None:
-        read_at = outlooks.read_at()
-        known = text_of(found.row(), owner_id=owner_id)
-        kept.tell(found.stamp, known, read_at=read_at)
-    return known
+    return kept.find(found.stamp) or text_of(found.row(), owner_id=owner_id)
 
 
 def text_of(row: dict[str, Any], *, owner_id: UUID) -> Text:
     """Give a row of an owner as JSON, with its tag."""
-    return _text(row, one(row, owner_id=owner_id))
+    (found,) = _written([row], owner_id=owner_id)
+    return found
 
 
 def page(stamps: Sequence[str], *, owner_id: UUID) -> list[dict[str, Any]]:
@@ -50,19 +42,25 @@ def page(stamps: Sequence[str], *, owner_id: UUID) -> list[dict[str, Any]]:
     return each([found[job_id] for job_id in ids if job_id in found], owner_id=owner_id)
 
 
-def texts(stamps: Sequence[str], *, owner_id: UUID) -> list[orjson.Fragment]:
-    """Give the jobs of a page as JSON: what is not kept is read, as it is now."""
-    known = {stamp: text.json for stamp, text in kept.find_each(stamps).items()}
+def texts(stamps: Sequence[str], *, owner_id: UUID) -> dict[str, Text]:
+    """Give the jobs of a page as JSON, in order, by their stamps: what is not kept is read, as it is now."""
+    known = kept.find_each(stamps)
     if missing := [stamp for stamp in stamps if stamp not in known]:
         found = rows.many([rows.id_of(stamp) for stamp in missing], owner_id=owner_id)
         # By the stamp of the page: a job that moved meanwhile is shown as it is now.
         read = {stamp: found[job_id] for stamp in missing if (job_id := rows.id_of(stamp)) in found}
-        shown = each(read.values(), owner_id=owner_id)
-        for (stamp, row), job in zip(read.items(), shown, strict=True):
-            known[stamp] = _text(row, job).json
-    return [orjson.Fragment(known[stamp]) for stamp in stamps if stamp in known]
+        known.update(zip(read, _written(read.values(), owner_id=owner_id), strict=True))
+    return {stamp: known[stamp] for stamp in stamps if stamp in known}
 
 
-def _text(row: dict[str, Any], job: dict[str, Any]) -> Text:
-    stamp, json = rows.stamp_of(row), json_bytes.dump(job)
-    return kept.of(json) if rows.waits(stamp) else kept.keep(stamp, json)
+def _written(found: Iterable[dict[str, Any]], *, owner_id: UUID) -> list[Text]:
+    """Write jobs of an owner, and keep what was written."""
+    known = [(rows.stamp_of(row), row) for row in found]
+    read_at = outlooks.read_at() if any(rows.waits(stamp) for stamp, _ in known) else 0.0
+    shown = each([row for _, row in known], owner_id=owner_id)
+    return [
+        kept.tell(stamp, json_bytes.dump(job), read_at=read_at)
+        if rows.waits(stamp)
+        else kept.keep(stamp, json_bytes.dump(job))
+        for (stamp, _), job in zip(known, shown, strict=True)
+    ]

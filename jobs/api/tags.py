@@ -13,10 +13,13 @@ _FRESH_FOR: Final = 2
 _TIMED: Final = re.compile(r'"v([0-9a-f]+)(?:-([0-9]{1,12}))?"')
 
 
-def make(versions: str, *, any_waits: bool) -> str:
-    """Make the tag of a list that was read now; `versions` is a tag of what it depends on."""
+def make(versions: str, *, told_at: float | None) -> str:
+    """Make the tag of a list; `versions` is a tag of what it depends on.
+
+    `told_at` is as of when it tells of jobs that wait, seconds since the epoch; None where none does.
+    """
     digest = versions.strip('"')
-    return f'"v{digest}-{int(time.time())}"' if any_waits else f'"v{digest}"'
+    return f'"v{digest}"' if told_at is None else f'"v{digest}-{int(told_at)}"'
 
 
 def known(sent: str, versions: str, *, any_waits: bool) -> str | None:

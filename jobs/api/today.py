@@ -64,7 +64,7 @@ class Today(View):
             "tier": standing.tier,
             "limits": [limit.shown() for limit in standing.limits],
             "unread_notifications": unread,
-            **shown_page(page, wanted, request),
+            **shown_page(page, wanted, request)[0],
             "earlier": [
                 filters.only(job, wanted.fields) for job in shown.each(earlier, owner_id=owner_id)
             ],

@@ -1,10 +1,11 @@
 """The native API: jobs. Views translate, make one call, translate back."""
 
-from collections.abc import Sequence
+import time
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+import orjson
 from django.http.response import HttpResponse, HttpResponseBase
 from rest_framework import status
 from rest_framework.exceptions import Throttled
@@ -75,12 +76,13 @@ class Jobs(View):
         sent = request.META.get("HTTP_IF_NONE_MATCH", "")
         if known := tags.known(sent, versions, any_waits=page.any_waits):
             return unchanged(known)
+        found, told_at = shown_page(page, wanted, request)
         body = {
             "day": wanted.day.isoformat() if wanted.day else None,
             "time_zone": wanted.zone.key,
-            **shown_page(page, wanted, request),
+            **found,
         }
-        tag = tags.make(versions, any_waits=page.any_waits)
+        tag = tags.make(versions, told_at=told_at if page.any_waits else None)
         link = {"Link": f'<{body["next"]}>; rel="next"'} if body["next"] else {}
         return tagged(body, tag=tag, headers=link)
 
@@ -202,19 +204,28 @@ def accepted_answer(request: Request, accepted: submission.Accepted) -> HttpResp
     )
 
 
-def shown_page(page: rows.Page, wanted: filters.Filter, request: Request) -> dict[str, Any]:
-    """Give a page's jobs and the address of the next one."""
+def shown_page(
+    page: rows.Page, wanted: filters.Filter, request: Request
+) -> tuple[dict[str, Any], float]:
+    """Give a page's jobs and the address of the next one; and as of when it tells of those that wait, as Unix time."""
     following = None
     if page.next:
         query = {**request.query_params.dict(), "cursor": filters.cursor_text(*page.next)}
         following = f"{request.path}?{urlencode(query)}"
     owner_id = owner_of(request)
-    jobs: Sequence[object] = (
-        [filters.only(job, wanted.fields) for job in shown.page(page.stamps, owner_id=owner_id)]
-        if wanted.fields
-        else shown.texts(page.stamps, owner_id=owner_id)
-    )
-    return {"jobs": jobs, "next": following}
+    age = 0.0
+    if wanted.fields:
+        every = shown.page(page.stamps, owner_id=owner_id)
+        jobs: list[object] = [filters.only(job, wanted.fields) for job in every]
+    else:
+        texts = shown.texts(page.stamps, owner_id=owner_id)
+        jobs = [orjson.Fragment(text.json) for text in texts.values()]
+        if page.any_waits:
+            oldest = min(
+                (text.at for stamp, text in texts.items() if rows.waits(stamp)), default=None
+            )
+            age = time.monotonic() - oldest if oldest is not None else 0.0
+    return {"jobs": jobs, "next": following}, time.time() - age
 
 
 def fee_of(fee: object) -> int | None:

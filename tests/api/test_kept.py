@@ -67,14 +67,25 @@ def test_one_job_and_a_list_know_a_text_by_the_same_stamp() -> None:
 
 
 @pytest.mark.django_db
-def test_what_waits_is_not_kept() -> None:
+def test_a_list_tells_what_waits_as_it_was_told_and_its_tag_is_as_of_then(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
     owner = ann()
-    row = rows.one(queued(owner), owner_id=owner.id)
+    job_id = queued(owner)
+    told = get(owner, f"jobs/{job_id}").content
+    (read_at,) = kept._told
+    monkeypatch.setattr(time, "monotonic", lambda: read_at + 1.5)
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_001.75)
 
-    get(owner, "jobs")
+    with django_assert_num_queries(1):
+        listed = get(owner, "jobs")
+    again = get(owner, "jobs", if_none_match=listed["ETag"])
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_002.25)
+    late = get(owner, "jobs", if_none_match=listed["ETag"])
 
-    assert rows.waits(rows.stamp_of(row))
-    assert kept.find(rows.stamp_of(row)) is None
+    assert told in listed.content
+    assert listed["ETag"].endswith('-1800000000"')
+    assert [again.status_code, late.status_code] == [304, 200]
 
 
 @pytest.mark.django_db
@@ -99,14 +110,13 @@ def test_what_waits_is_told_anew_when_its_line_is_known_for_two_seconds_or_it_ch
 
 
 def test_what_was_said_of_lines_that_are_old_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = kept.of(b"{}")
-    kept.tell("a:1:-1q", text, read_at=time.monotonic())
+    kept.tell("a:1:-1q", b"{}", read_at=time.monotonic())
     later = time.monotonic() + kept._TOLD_FOR
     monkeypatch.setattr(time, "monotonic", lambda: later)
 
-    kept.tell("b:1:-1q", text, read_at=later)
+    kept.tell("b:1:-1q", b"{}", read_at=later)
 
-    assert kept.told("a:1:-1q") is None
+    assert kept.find("a:1:-1q") is None
     assert list(kept._told) == [later]
 
 

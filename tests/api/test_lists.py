@@ -211,7 +211,7 @@ def test_a_list_of_what_waits_is_known_for_two_seconds(
 ) -> None:
     owner = ann()
     queued(owner)
-    now = 1_800_000_000.0
+    now = 1_800_000_000.5
     monkeypatch.setattr(time, "time", lambda: now)
     tag = get(owner, "jobs").headers["ETag"]
     known = {"If-None-Match": tag}
@@ -313,7 +313,7 @@ def test_a_page_touches_a_bounded_number_of_rows(query: str, most: int) -> None:
         cursor.execute(_MANY, [owner.id, "00000000-0000-7000-8000-000000000001"])
         cursor.execute("analyze job")
     wanted = filters.read(QueryDict(query), zone=_utc())
-    statement = rows._statement(rows._PAGE, wanted.shape)
+    statement = rows.page_statement(wanted.shape)
     with connection.cursor() as cursor:
         cursor.execute(
             "explain (analyze, format json) " + statement, wanted.parameters(owner.id, window=1_000)

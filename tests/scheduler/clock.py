@@ -27,8 +27,9 @@ def standing() -> Iterator[None]:
     show(0.0)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            # The connection that submissions share has the true time.
+            # Connections that callers share have the true time.
             patch.setattr(prepared.Shared, "run", lambda _, *sent: prepared.run(*sent))
+            patch.setattr(prepared.Shared, "look", lambda _, *sent: prepared.look(*sent))
             yield
     finally:
         # A new connection has no such clock, also after a test that was stopped inside a statement.

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.http import QueryDict
 from django.utils import timezone
 
-from jobs import days, entrance, grants, locks, moves, submit_statement, transitions
+from jobs import days, entrance, grants, locks, moves, outlooks, submit_statement, transitions
 from jobs import progress as newest
 from jobs.api import filters, rows
 from jobs.idempotency import Claim
@@ -133,8 +133,8 @@ def _explain(statement: str, values: Any) -> dict[str, Any]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("set local plan_cache_mode = force_generic_plan")
         cursor.execute(f"prepare looked_at as {text.decode()}")
-        places = ", ".join(["%s"] * len(given))
-        cursor.execute(f"explain (analyze, format json) execute looked_at ({places})", given)
+        places = f"({', '.join(['%s'] * len(given))})" if given else ""
+        cursor.execute(f"explain (analyze, format json) execute looked_at {places}", given)
         ((plan,),) = cursor.fetchall()
         cursor.execute("deallocate looked_at")
         transaction.set_rollback(True)
@@ -162,8 +162,12 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
     monkeypatch.setattr(prepared.Shared, "run", lambda _, *sent: explained(*sent))
     with monkeypatch.context() as reads:
         reads.setattr(prepared, "look", looked)
+        reads.setattr(prepared.Shared, "look", lambda _, *sent: looked(*sent))
         job_id = queued(person)
-        rows.find(job_id, owner_id=person.id)
+        outlooks.explain([rows.one(job_id, owner_id=person.id)], owner_id=person.id)
+        asked = {"job": job_id, "owner": person.id, "also_hidden": False, "jobs": f"{{{job_id}}}"}
+        found = [read._ask([asked, asked]) for read in (rows._ONE, outlooks._OWN)]
+    assert [[len(answer) for answer in each] for each in found] == [[1, 1], [1, 1]]
     together = entrance._together([_entry(caller) for caller in (cy(), dan)])
     assert [one is not None and one.is_entered for one in together] == [True, True]
     Pool.objects.update(slots=10)
@@ -177,6 +181,8 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
     assert Job.objects.get(id=job_id).state == "succeeded"
     assert {moves.APPLY, locks._LOCK_OWNERS, grants.GRANT} <= plans.keys()
     assert submit_statement.of_several() in plans
+    for read in (rows._ONE, outlooks._OWN):
+        assert {read.statement, read.together} <= plans.keys()
     assert any(
         "on conflict" in one and "insert into job " in one
         for one in plans.keys() - {submit_statement.of_several()}
@@ -204,18 +210,21 @@ def test_a_list_of_what_ended_is_read_from_its_index(shape: str) -> None:
         wanted = replace(wanted, day=timezone.now().date())
     elif shape == "next":
         wanted = replace(wanted, cursor=page.next)
-    plan = _explain(
-        rows._statement(rows._PAGE, wanted.shape), wanted.parameters(owner.id, window=rows.WINDOW)
-    )
+    values = wanted.parameters(owner.id, window=rows.WINDOW)
+    read = rows._page_read(wanted.shape)
+    plans = [_explain(read.statement, values)]
+    for_two = {name: "{" + ",".join([f'"{value}"'] * 2) + "}" for name, value in values.items()}
+    plans.append(_explain(read.together, for_two))
 
     assert [rows.id_of(stamp) for stamp in page.stamps] == [waiting, *sorted(ended)[::-1]]
-    scans = {
-        (node["Node Type"], node["Index Name"]) for node in _nodes(plan) if "Index Name" in node
-    }
-    assert scans == {
-        ("Index Scan", "job_live_by_owner"),
-        ("Index Only Scan", "job_ended_by_owner"),
-    }
+    for plan in plans:
+        scans = {
+            (node["Node Type"], node["Index Name"]) for node in _nodes(plan) if "Index Name" in node
+        }
+        assert scans == {
+            ("Index Scan", "job_live_by_owner"),
+            ("Index Only Scan", "job_ended_by_owner"),
+        }
 
 
 def _entry(caller: Person) -> entrance._Entry:
