@@ -1,5 +1,6 @@
 """Reads that arrive while one is under way are one statement: what each costs beside its rows is paid once (ADR 41)."""
 
+import logging
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -7,13 +8,21 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import psycopg
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from jobs.combining import Combiner
 from notifications import prepared
 
+logger: Final = logging.getLogger(__name__)
+
 # Twice the threads that a web process has if nobody says otherwise.
 _MOST: Final = 16
+# Connections of a process for reads (docs/scaling.md).
+_CONNECTIONS: Final = 3
+# Classes of errors that end a connection (PostgreSQL, appendix A): none was told, connection exception, operator.
+_LOST: Final = frozenset({"", "08", "57"})
+# A statement that took too long is of that last class, and its connection lives.
+_CANCELED: Final = "57014"
 _PLACES: Final = re.compile(r"%\((\w+)\)s")
 
 Values = Mapping[str, Any]
@@ -70,23 +79,27 @@ class JointRead:
         self._names: Final = [name for name in types if f"%({name})s" in statement]
         self.statement: Final = statement
         self.together: Final = _together(statement, {name: types[name] for name in self._names})
-        self._combiner: Final[Combiner[Values, Answer]] = Combiner(self._ask, most=_MOST)
+        self._combiner: Final[Combiner[Values, Answer | DatabaseError]] = Combiner(
+            self._try, most=_MOST
+        )
 
     def ask(self, values: Values) -> Answer:
-        """Ask, together with whoever asks meanwhile."""
+        """Ask, together with whoever asks meanwhile. Raises DatabaseError, also of what was tried for all."""
         if not connection.in_atomic_block:
             found = self._combiner.call(values)
-            if found is not None:
+            if isinstance(found, Answer):
                 return found
+            if found is not None:
+                # Each raises its own, of which a thread may write what it likes.
+                raise type(found)(*found.args) from found.__cause__
         return alone(self.statement, values)
 
-    def _ask(self, asked: Sequence[Values]) -> Sequence[Answer]:
+    def ask_together(self, asked: Sequence[Values]) -> list[Answer]:
+        """Ask several questions at once; give their answers in order. Raises DatabaseError."""
         if len(asked) == 1:
             return [Answer(_led(self.statement, asked[0]))]
-        cursor = _led(
-            self.together,
-            {name: _array([values[name] for values in asked]) for name in self._names},
-        )
+        arrays = {name: _array([values[name] for values in asked]) for name in self._names}
+        cursor = _led(self.together, arrays)
         result: Any = cursor.pgresult
         last = result.nfields - 1
         numbers: list[list[int]] = [[] for _ in asked]
@@ -95,6 +108,16 @@ class JointRead:
         turns = threading.Lock()
         return [Answer(cursor, each, turns) for each in numbers]
 
+    def _try(self, asked: Sequence[Values]) -> Sequence[Answer | DatabaseError | None]:
+        try:
+            return self.ask_together(asked)
+        except DatabaseError as error:
+            if not _is_connection_lost(error):
+                return [error] * len(asked)
+            # A read may be made twice, and each has a connection of its own.
+            logger.info("reads_go_alone", extra={"reason": type(error.__cause__).__name__})
+            return [None] * len(asked)
+
 
 def alone(statement: str, values: Values) -> Answer:
     """Ask on the caller's own connection, in its transaction where one is open."""
@@ -102,18 +125,24 @@ def alone(statement: str, values: Values) -> Answer:
 
 
 # Connections of this process; the one that was used last is used next.
-_idle: Final[list[prepared.Shared]] = []
+_shared: Final = [prepared.Shared() for _ in range(_CONNECTIONS)]
+_free: Final = threading.Semaphore(_CONNECTIONS)
 
 
 def _led(statement: str, values: Values) -> psycopg.Cursor[tuple[Any, ...]]:
-    try:
-        shared = _idle.pop()
-    except IndexError:
-        shared = prepared.Shared()
-    try:
-        return shared.look(statement, values)
-    finally:
-        _idle.append(shared)
+    with _free:
+        shared = _shared.pop()
+        try:
+            return shared.look(statement, values)
+        finally:
+            _shared.append(shared)
+
+
+def _is_connection_lost(error: DatabaseError) -> bool:
+    """Tell whether a statement broke with its connection, not by a limit of time."""
+    code = getattr(error.__cause__, "sqlstate", None) or ""
+    is_lost = code[:2] in _LOST and code != _CANCELED
+    return is_lost and isinstance(error, OperationalError | InterfaceError)
 
 
 def _together(statement: str, types: Mapping[str, str]) -> str:
@@ -128,4 +157,7 @@ def _together(statement: str, types: Mapping[str, str]) -> str:
 
 
 def _array(values: Sequence[object]) -> str:
-    return "{" + ",".join(["null" if value is None else f'"{value}"' for value in values]) + "}"
+    texts = ["null" if value is None else str(value) for value in values]
+    if any('"' in text or "\\" in text for text in texts):
+        raise ValueError("A value of a read that goes with others is an id, a number or a moment.")
+    return "{" + ",".join([text if text == "null" else f'"{text}"' for text in texts]) + "}"

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import DEFAULT_DB_ALIAS, connection
 
-from jobs import outlook, speeds, waiting
+from jobs import joint_reads, outlook, speeds, waiting
 from jobs.joint_reads import JointRead
 from jobs.models import Line, LineOutlook
 from jobs.outlook import Band, BandKey, Curve, Outlook, Place
@@ -39,6 +39,7 @@ select lane.line_id, lane.tag, lane.work, waiting.count, running.count, plan.run
 from lane
 join account on account.owner_id = lane.owner_id
 join tier plan on plan.name = account.tier_id
+cross join lateral (select %(jobs)s::text::uuid[] as ids offset 0) wanted
 cross join lateral (
     select count(*)::int from lease where lease.owner_id = lane.owner_id
 ) running
@@ -55,7 +56,7 @@ left join lateral (
             where backlog.owner_id = lane.owner_id and backlog.line_id = lane.line_id
             order by job_id limit {_PLACED}) first
         window earlier as (order by job_id)
-    ) placed where %(jobs)s::text is null or job_id = any(%(jobs)s::text::uuid[])
+    ) placed where wanted.ids is null or job_id = any(wanted.ids)
 ) place on true
 where lane.owner_id = %(owner)s and lane.state > 0
 order by lane.line_id, place.job_id
@@ -193,8 +194,11 @@ def _place(
 
 def _lanes(owner_id: UUID, jobs: Iterable[UUID] | None = ()) -> dict[int, _Lane]:
     """Read an owner's lanes, with the places of these jobs, or of all of them where it is None."""
-    asked = None if jobs is None else f"{{{','.join(map(str, jobs))}}}"
-    answer = _OWN.ask({"owner": owner_id, "jobs": asked})
+    if jobs is None:
+        # All of them may be hundreds: nobody waits for that.
+        answer = joint_reads.alone(_OWN.statement, {"owner": owner_id, "jobs": None})
+    else:
+        answer = _OWN.ask({"owner": owner_id, "jobs": f"{{{','.join(map(str, jobs))}}}"})
     found: dict[int, _Lane] = {}
     for (
         line_id, tag, work, waiting_, running, limit, job_id, cost, before, number

@@ -17,6 +17,7 @@ from jobs.api.base import tag_of
 
 # Bytes of JSON that a process keeps, and seconds: what was erased is not remembered for long.
 _MOST: Final = 16 * 2**20
+_MOST_TOLD: Final = 8 * 2**20
 _LONGEST: Final = 600.0
 # Seconds: how old what is known of a line may be where it is told (docs/api.md).
 _TOLD_FOR: Final = 2.0
@@ -35,6 +36,7 @@ _texts: Final[OrderedDict[str, Text]] = OrderedDict()
 _size = 0
 # What was said of waiting jobs, by when their lines were read.
 _told: Final[dict[float, dict[str, Text]]] = {}
+_told_size = 0
 
 
 def find(stamp: str) -> Text | None:
@@ -47,11 +49,12 @@ def find_each(stamps: Iterable[str]) -> dict[str, Text]:
     found = {}
     now = time.monotonic()
     with _lock:
-        told = [texts for read_at, texts in _told.items() if read_at > now - _TOLD_FOR]
+        _forget_told(now)
+        # What was read last comes last.
+        told = [_told[read_at] for read_at in sorted(_told)]
         for stamp in stamps:
             text = _texts.get(stamp)
             if text is None:
-                # What was read last comes last.
                 for texts in told:
                     if stamp in texts:
                         found[stamp] = texts[stamp]
@@ -81,27 +84,32 @@ def keep(stamp: str, json: bytes) -> Text:
 
 def tell(stamp: str, json: bytes, *, read_at: float) -> Text:
     """Keep what is said of a job that waits; its line was read at that moment, on the monotonic clock."""
+    global _told_size  # noqa: PLW0603 - as above
     text = Text(json, tag_of(json), read_at)
     with _lock:
-        if read_at not in _told:
-            oldest = time.monotonic() - _TOLD_FOR
-            for one in [one for one in _told if one <= oldest]:
-                del _told[one]
-            _told[read_at] = {}
-        _told[read_at][stamp] = text
+        _forget_told(time.monotonic())
+        if _told_size + len(json) <= _MOST_TOLD:
+            _told.setdefault(read_at, {})[stamp] = text
+            _told_size += len(json)
     return text
 
 
 def forget() -> None:
     """Write every job anew at its next reading."""
-    global _size  # noqa: PLW0603 - as above
+    global _size, _told_size  # noqa: PLW0603 - as above
     with _lock:
         _texts.clear()
         _told.clear()
-        _size = 0
+        _size = _told_size = 0
 
 
 def _drop(stamp: str) -> None:
     global _size  # noqa: PLW0603 - as above
     if (known := _texts.pop(stamp, None)) is not None:
         _size -= len(known.json)
+
+
+def _forget_told(now: float) -> None:
+    global _told_size  # noqa: PLW0603 - as above
+    for read_at in [one for one in _told if one <= now - _TOLD_FOR]:
+        _told_size -= sum(len(text.json) for text in _told.pop(read_at).values())

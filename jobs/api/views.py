@@ -12,7 +12,17 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs import bodies, callers, claims, json_bytes, quotes, requests, submission, transitions
+from jobs import (
+    bodies,
+    callers,
+    claims,
+    json_bytes,
+    outlooks,
+    quotes,
+    requests,
+    submission,
+    transitions,
+)
 from jobs.api import (
     contract,
     filters,
@@ -215,8 +225,10 @@ def shown_page(
     owner_id = owner_of(request)
     age = 0.0
     if wanted.fields:
+        read_at = outlooks.read_at() if page.any_waits else time.monotonic()
         every = shown.page(page.stamps, owner_id=owner_id)
         jobs: list[object] = [filters.only(job, wanted.fields) for job in every]
+        age = time.monotonic() - read_at
     else:
         texts = shown.texts(page.stamps, owner_id=owner_id)
         jobs = [orjson.Fragment(text.json) for text in texts.values()]

@@ -89,6 +89,22 @@ def test_a_list_tells_what_waits_as_it_was_told_and_its_tag_is_as_of_then(
 
 
 @pytest.mark.django_db
+def test_the_tag_of_a_list_of_some_fields_is_as_of_when_its_lines_were_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner = ann()
+    queued(owner)
+    outlooks.forget()
+    read_at = outlooks.read_at()
+    monkeypatch.setattr(time, "monotonic", lambda: read_at + 0.5)
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_001.25)
+
+    listed = get(owner, "jobs?fields=id,waiting")
+
+    assert listed["ETag"].endswith('-1800000000"')
+
+
+@pytest.mark.django_db
 def test_what_waits_is_told_anew_when_its_line_is_known_for_two_seconds_or_it_changed(
     monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
@@ -118,6 +134,29 @@ def test_what_was_said_of_lines_that_are_old_is_not_kept(monkeypatch: pytest.Mon
 
     assert kept.find("a:1:-1q") is None
     assert list(kept._told) == [later]
+
+
+def test_what_is_said_of_what_waits_has_bounds_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "_MOST_TOLD", 250)
+    now = time.monotonic()
+
+    for name in "abc":
+        told = kept.tell(name, b"x" * 100, read_at=now)
+
+    assert told.json == b"x" * 100
+    assert set(kept.find_each("abc")) == {"a", "b"}
+    monkeypatch.setattr(time, "monotonic", lambda: now + kept._TOLD_FOR)
+    assert kept.find("a") is None
+    assert (kept._told, kept._told_size) == ({}, 0)
+
+
+def test_of_two_texts_the_one_whose_line_was_read_later_is_told() -> None:
+    now = time.monotonic()
+
+    kept.tell("a", b"new", read_at=now)
+    kept.tell("a", b"old", read_at=now - 1)
+
+    assert kept.find_each("a")["a"].json == b"new"
 
 
 @pytest.mark.django_db

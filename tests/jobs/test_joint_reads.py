@@ -2,18 +2,21 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.http import QueryDict
+from django.utils import timezone
+from psycopg import errors
 
 from jobs import days, joint_reads, outlooks
 from jobs.api import filters, rows
 from jobs.joint_reads import JointRead, Values
-from jobs.models import Lease
-from tests.factories import ann, bob, cy, queued, running, succeeded
+from jobs.models import Job, Lease
+from tests.factories import Person, ann, bob, cy, queued, running, succeeded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +36,7 @@ def test_several_get_what_each_would_get_alone() -> None:
         {"most": 2, "word": "a"}, {"most": 0, "word": "b"}, {"most": 1, "word": None},
     ]  # fmt: skip
 
-    together, alone = _COUNT._ask(asked), [_COUNT._ask([each])[0] for each in asked]
+    together, alone = _COUNT.ask_together(asked), [_COUNT.ask_together([each])[0] for each in asked]
 
     assert _rows(together) == _rows(alone) == [[(1, "a"), (2, "a")], [], [(1, None)]]
     assert [len(answer) for answer in together] == [2, 0, 1]
@@ -64,8 +67,13 @@ def test_reads_of_the_api_find_the_same_together_as_alone() -> None:
         assert _stamps(found, jobs) == [
             rows.stamp_of(rows.one(job, owner_id=person.id)) for job in jobs
         ]
-    of_lanes = [{"owner": person.id, "jobs": named} for person in people for named in (None, "{}")]
-    assert any(_same(outlooks._OWN, of_lanes))
+    waiting = {person: _ids(person, "queued") for person in people}
+    of_lanes: list[Values] = [
+        {"owner": person.id, "jobs": "{" + ",".join(named) + "}"}
+        for person in people
+        for named in (waiting[person], waiting[person][:1], [])
+    ]
+    assert [len(each) for each in _same(outlooks._OWN, of_lanes)] == [2, 1, 1, 2, 1, 1, 0, 0, 0]
     for query in ("day=all", "", "day=all&status=live"):
         wanted = filters.read(QueryDict(query), zone=days.zone("UTC"))
         pages = [wanted.parameters(person.id, window=rows.WINDOW) for person in people]
@@ -76,8 +84,33 @@ def test_reads_of_the_api_find_the_same_together_as_alone() -> None:
         assert none == (None, None)
 
 
+def test_pages_that_go_on_and_hidden_jobs_are_found_the_same_together_as_alone() -> None:
+    first = filters.read(QueryDict("day=all&limit=1"), zone=days.zone("UTC"))
+    pages: list[Values] = []
+    hidden: list[Values] = []
+    ended = {person: succeeded(person).id for person in (ann(), bob())}
+    for person, gone in ended.items():
+        Job.objects.filter(id=gone).update(hidden_at=timezone.now())
+        hidden += [{"job": gone, "owner": person.id, "also_hidden": also} for also in (True, False)]
+        queued(person)
+        queued(person)
+        following = replace(first, cursor=rows.page(first, owner_id=person.id).next)
+        pages.append(following.parameters(person.id, window=rows.WINDOW))
+
+    assert [len(each) for each in _same(rows._ONE, hidden)] == [1, 0, 1, 0]
+    ((one,), (other,)) = _same(rows._page_read(following.shape), pages)
+    assert one[0].endswith("q")
+    assert "," not in one[0] + other[0]
+    assert one[0] != other[0]
+
+
+def _ids(person: Person, state: str) -> list[str]:
+    found = Job.objects.filter(owner_id=person.id, state=state).values_list("id", flat=True)
+    return [str(job_id) for job_id in found]
+
+
 def _same(read: JointRead, asked: Sequence[Values]) -> list[list[tuple[Any, ...]]]:
-    together = _rows(read._ask(asked))
+    together = _rows(read.ask_together(asked))
     assert together == [joint_reads.alone(read.statement, each).rows() for each in asked]
     return together
 
@@ -98,17 +131,33 @@ def test_those_who_ask_meanwhile_share_a_statement(monkeypatch: pytest.MonkeyPat
     assert led.statements == [_COUNT.statement, _COUNT.together]
 
 
-def test_when_a_shared_statement_breaks_only_who_led_it_hears_of_it(
+def test_when_the_shared_connection_breaks_all_get_their_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    led = _Led(joint_reads._led, breaks=True)
+    led = _Led(joint_reads._led, breaks="select pg_terminate_backend(pg_backend_pid())")
     monkeypatch.setattr(joint_reads, "_led", led)
 
     found = _asked_by_threads(led, 4)
 
-    assert [type(one) for one in found.values()].count(OperationalError) == 1
-    assert min(n for n, one in found.items() if isinstance(one, list)) == 1
-    assert len([one for one in found.values() if isinstance(one, list)]) == 3
+    assert found == {n: [(number, f"w{n}") for number in range(1, n + 1)] for n in range(1, 5)}
+    assert led.statements == [_COUNT.statement, _COUNT.together]
+
+
+def test_a_limit_of_time_is_told_to_all_who_met_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    led = _Led(joint_reads._led, breaks="select pg_cancel_backend(pg_backend_pid()), pg_sleep(9)")
+    monkeypatch.setattr(joint_reads, "_led", led)
+
+    found = _asked_by_threads(led, 4)
+
+    assert found.pop(1) == [(1, "w1")]
+    assert [type(one) for one in found.values()] == [OperationalError] * 3
+    assert {type(one.__cause__) for one in found.values()} == {errors.QueryCanceled}
+    assert len({id(one) for one in found.values()}) == 3
+
+
+def test_values_that_an_array_would_read_otherwise_are_refused() -> None:
+    with pytest.raises(ValueError, match="an id, a number or a moment"):
+        _COUNT.ask_together([{"most": 1, "word": 'x","y'}, {"most": 1, "word": "z"}])
 
 
 def test_what_ones_own_transaction_wrote_is_seen_in_it_alone() -> None:
@@ -116,14 +165,14 @@ def test_what_ones_own_transaction_wrote_is_seen_in_it_alone() -> None:
     with transaction.atomic():
         job_id = queued(owner)
         assert rows.one(job_id, owner_id=owner.id)["state"] == "queued"
-        beside = rows._ONE._ask([{"job": job_id, "owner": owner.id, "also_hidden": False}])
+        beside = rows._ONE.ask_together([{"job": job_id, "owner": owner.id, "also_hidden": False}])
         assert _rows(beside) == [[]]
 
 
 class _Led:
-    """Runs statements; holds the first until it may go on, and breaks on one for several if it is told to."""
+    """Runs statements; holds the first until it may go on. Of one for several runs what breaks, if it is told to."""
 
-    def __init__(self, run: Callable[..., Any], *, breaks: bool = False) -> None:
+    def __init__(self, run: Callable[..., Any], *, breaks: str = "") -> None:
         self._run, self._breaks = run, breaks
         self.statements: list[str] = []
         self.began, self.may_end = threading.Event(), threading.Event()
@@ -134,7 +183,7 @@ class _Led:
             self.began.set()
             assert self.may_end.wait(_SOON)
         if self._breaks and statement == _COUNT.together:
-            raise OperationalError("The connection is lost.")
+            return self._run(self._breaks, {})
         return self._run(statement, values)
 
 

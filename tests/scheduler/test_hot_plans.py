@@ -166,7 +166,7 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
         job_id = queued(person)
         outlooks.explain([rows.one(job_id, owner_id=person.id)], owner_id=person.id)
         asked = {"job": job_id, "owner": person.id, "also_hidden": False, "jobs": f"{{{job_id}}}"}
-        found = [read._ask([asked, asked]) for read in (rows._ONE, outlooks._OWN)]
+        found = [read.ask_together([asked, asked]) for read in (rows._ONE, outlooks._OWN)]
     assert [[len(answer) for answer in each] for each in found] == [[1, 1], [1, 1]]
     together = entrance._together([_entry(caller) for caller in (cy(), dan)])
     assert [one is not None and one.is_entered for one in together] == [True, True]
