@@ -45,7 +45,8 @@ export const left = (started, percent) => {
 const tick = () => {
   if (document.hidden || "stale" in document.body.dataset) return;
   for (const running of document.querySelectorAll("[data-started]")) {
-    const elapsed = (now() - Date.parse(running.dataset.started)) / 1_000;
+    // What started a moment ago may lie ahead of this clock, which is known to a fraction of a second.
+    const elapsed = Math.max(0, (now() - Date.parse(running.dataset.started)) / 1_000);
     for (const shown of running.querySelectorAll("[data-elapsed]")) shown.textContent = words(elapsed);
     const { median, most } = running.dataset;
     if (!most || running.querySelector("[data-percent]")) continue;
