@@ -88,8 +88,9 @@ def tell(stamp: str, json: bytes, *, read_at: float) -> Text:
     text = Text(json, tag_of(json), read_at)
     with _lock:
         _forget_told(time.monotonic())
-        if _told_size + len(json) <= _MOST_TOLD:
-            _told.setdefault(read_at, {})[stamp] = text
+        texts = _told.setdefault(read_at, {})
+        if stamp not in texts and _told_size + len(json) <= _MOST_TOLD:
+            texts[stamp] = text
             _told_size += len(json)
     return text
 
