@@ -5,13 +5,14 @@ are asked after, and none where nothing waits.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS, connection
 
 from jobs import joint_reads, outlook, speeds, waiting
@@ -32,14 +33,13 @@ _NEW: Final = timedelta(seconds=5)
 _PLACED: Final = 500
 
 # Of each lane its end, and the places of the jobs that are asked after; null asks after all.
-_OWN: Final = JointRead(
-    f"""
-select lane.line_id, lane.tag, lane.work, waiting.count, running.count, plan.running_limit,
-    place.job_id, place.cost, place.work, place.jobs
+_LANES: Final = f"""
+select lane.line_id, lane.tag, lane.work, waiting.count as waiting, running.count as running,
+    plan.running_limit, place.job_id, place.cost, place.before, place.jobs
 from lane
 join account on account.owner_id = lane.owner_id
 join tier plan on plan.name = account.tier_id
-cross join lateral (select %(jobs)s::text::uuid[] as ids offset 0) wanted
+cross join lateral (select /*jobs*/ as ids offset 0) wanted
 cross join lateral (
     select count(*)::int from lease where lease.owner_id = lane.owner_id
 ) running
@@ -50,7 +50,7 @@ cross join lateral (
 ) waiting
 left join lateral (
     select * from (
-        select job_id, cost, sum(cost) over earlier - cost as work,
+        select job_id, cost, sum(cost) over earlier - cost as before,
             row_number() over earlier - 1 as jobs
         from (select job_id, cost from backlog
             where backlog.owner_id = lane.owner_id and backlog.line_id = lane.line_id
@@ -58,11 +58,19 @@ left join lateral (
         window earlier as (order by job_id)
     ) placed where wanted.ids is null or job_id = any(wanted.ids)
 ) place on true
-where lane.owner_id = %(owner)s and lane.state > 0
+where lane.owner_id = /*owner*/ and lane.state > 0
 order by lane.line_id, place.job_id
-""",  # noqa: S608 - our own number
+"""  # noqa: S608 - our own number
+_OWN: Final = JointRead(
+    _LANES.replace("/*owner*/", "%(owner)s").replace("/*jobs*/", "%(jobs)s::text::uuid[]"),
     {"owner": "uuid", "jobs": "text"},
 )
+# The same of a job `j` that waits, as a column that `explain` reads from its row.
+LANES_OF_JOB: Final = f"""
+case when j.state = '{JobState.QUEUED}' then (
+    select json_agg(json_build_array(line_id, tag, work, waiting, running, running_limit, job_id, cost, before, jobs))
+    from ({_LANES.replace("/*owner*/", "j.owner_id").replace("/*jobs*/", "array[j.id]")}) of_job
+)::text end"""  # noqa: S608 - our own text
 # Every process reads these each second.
 _FIELDS: Final = LineOutlook._meta.concrete_fields  # noqa: SLF001 - documented API
 _ATTRIBUTES: Final = [field.attname for field in _FIELDS]
@@ -92,12 +100,18 @@ def explain(
     zone: ZoneInfo | None = None,
     now: datetime | None = None,
 ) -> dict[UUID, Waiting]:
-    """Explain the waiting ones of an owner's jobs, by id; moments are in `zone`, or UTC."""
+    """Explain the waiting ones of an owner's jobs, by id; moments are in `zone`, or UTC.
+
+    The lanes of a row that was read alone are in its `lanes` (`LANES_OF_JOB`); else they are read here.
+    """
     queued = [row for row in rows if row["state"] == JobState.QUEUED]
     if not queued:
         return {}
     at = (now or datetime.now(UTC)).astimezone(zone or UTC)
-    lanes = _lanes(owner_id, [row["id"] for row in queued])
+    if len(queued) == 1 and "lanes" in queued[0]:
+        lanes = _lanes_of(orjson.loads(queued[0]["lanes"] or "[]"))
+    else:
+        lanes = _lanes(owner_id, [row["id"] for row in queued])
     lines = _lines.value()
     found = {}
     for row in queued:
@@ -199,14 +213,19 @@ def _lanes(owner_id: UUID, jobs: Iterable[UUID] | None = ()) -> dict[int, _Lane]
         answer = joint_reads.alone(_OWN.statement, {"owner": owner_id, "jobs": None})
     else:
         answer = _OWN.ask({"owner": owner_id, "jobs": f"{{{','.join(map(str, jobs))}}}"})
+    return _lanes_of(answer.rows())
+
+
+def _lanes_of(rows: Iterable[Sequence[Any]]) -> dict[int, _Lane]:
     found: dict[int, _Lane] = {}
     for (
         line_id, tag, work, waiting_, running, limit, job_id, cost, before, number
-    ) in answer.rows():  # fmt: skip
+    ) in rows:  # fmt: skip
         end = Place(tag=tag, own_work=work, own_jobs=waiting_, own_running=running, own_limit=limit)
         lane = found.setdefault(line_id, _Lane(end, {}))
         if job_id is not None:
-            lane.places[job_id] = replace(end, own_work=before, own_jobs=number, own_cost=cost)
+            place = replace(end, own_work=before, own_jobs=number, own_cost=cost)
+            lane.places[UUID(job_id) if isinstance(job_id, str) else job_id] = place
     return found
 
 

@@ -1,9 +1,9 @@
 """Jobs as JSON, kept by their versions: one that did not change is not written again.
 
 A job's version grows with every change that is shown, but for the percent of an attempt that runs, which its lease
-knows; both together are its stamp (`rows`), which names one text. The stamp of one that ended is how often it changed
-since. What is said of one that waits moves with its line: it is kept until what is known of the line is two seconds
-old.
+knows; behind its id both are its stamp (`rows`), which names one text. The stamp of one that ended is how often it
+changed since. What is said of one that waits moves with its line: it is kept until what is known of the line is two
+seconds old.
 Whose job it is, and whether it is still there, is asked of the database before this is looked at.
 """
 
@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from jobs.api.base import tag_of
 
@@ -21,6 +22,9 @@ _MOST_TOLD: Final = 8 * 2**20
 _LONGEST: Final = 600.0
 # Seconds: how old what is known of a line may be where it is told (docs/api.md).
 _TOLD_FOR: Final = 2.0
+# Seconds: how long one that runs probably stays as it is.
+_RUNS_FOR: Final = 1.0
+_MOST_STEADY: Final = 50_000
 
 
 class Text(NamedTuple):
@@ -34,9 +38,16 @@ class Text(NamedTuple):
 _lock: Final = threading.Lock()
 _texts: Final[OrderedDict[str, Text]] = OrderedDict()
 _size = 0
+# Until when what is kept of a job is probably what it is, by its id.
+_steady: Final[OrderedDict[str, float]] = OrderedDict()
 # What was said of waiting jobs, by when their lines were read.
 _told: Final[dict[float, dict[str, Text]]] = {}
 _told_size = 0
+
+
+def is_steady(job_id: UUID) -> bool:
+    """Tell whether a job is probably as it was when it was kept: then its stamp is all that need be asked for."""
+    return _steady.get(str(job_id), 0.0) > time.monotonic()
 
 
 def find(stamp: str) -> Text | None:
@@ -69,11 +80,12 @@ def of(json: bytes) -> Text:
     return Text(json, tag_of(json), time.monotonic())
 
 
-def keep(stamp: str, json: bytes) -> Text:
+def keep(stamp: str, json: bytes, *, is_over: bool = True) -> Text:
     """Keep the text of a job that does not wait, under its stamp; give it with its tag."""
     global _size  # noqa: PLW0603 - one size beside one table, both under the lock
     text = of(json)
     with _lock:
+        _stays(stamp, until=text.at + (_LONGEST if is_over else _RUNS_FOR))
         _drop(stamp)
         _texts[stamp] = text
         _size += len(json)
@@ -88,6 +100,7 @@ def tell(stamp: str, json: bytes, *, read_at: float) -> Text:
     text = Text(json, tag_of(json), read_at)
     with _lock:
         _forget_told(time.monotonic())
+        _stays(stamp, until=read_at + _TOLD_FOR)
         texts = _told.setdefault(read_at, {})
         if stamp not in texts and _told_size + len(json) <= _MOST_TOLD:
             texts[stamp] = text
@@ -101,7 +114,16 @@ def forget() -> None:
     with _lock:
         _texts.clear()
         _told.clear()
+        _steady.clear()
         _size = _told_size = 0
+
+
+def _stays(stamp: str, *, until: float) -> None:
+    job_id = stamp.partition(":")[0]
+    _steady[job_id] = until
+    _steady.move_to_end(job_id)
+    if len(_steady) > _MOST_STEADY:
+        _steady.popitem(last=False)
 
 
 def _drop(stamp: str) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 from django.http import Http404
 
-from jobs import joint_reads
+from jobs import joint_reads, outlooks
 from jobs.api import representation
 from jobs.api.filters import Filter, Shape
 from jobs.backends.backend import Video
@@ -34,9 +34,6 @@ _WAITS: Final = "q"
 _ENDED: Final = "e"
 _LATE: Final = "j.revision, late.video_url as late_url, late.thumbnail_url as late_thumbnail"
 _NAMES: Final = (*representation.FIELDS, "revision", "late_url", "late_thumbnail")
-_IN_STAMP: Final = tuple(
-    _NAMES.index(name) for name in ("version", "lease__percent", "state", "revision")
-)
 _FROM: Final = """
 left join lease on lease.job_id = j.id
 left join lateral (
@@ -45,13 +42,30 @@ left join lateral (
     order by late_result.id limit 1
 ) late on true
 """
+_STAMP_OF_LIVE: Final = f"""j.id || ':' || j.version || ':'
+    || coalesce(case when j.state in ({_HOLDING}) then (select percent from lease where lease.job_id = j.id) end, -1)
+    || case when j.state = '{JobState.QUEUED}' then '{_WAITS}' else '' end"""
+_STAMP_OF_ENDED: Final = f"j.id || ':{_ENDED}' || j.revision"
+_STAMP: Final = f"case when j.finished_at is null then {_STAMP_OF_LIVE} else {_STAMP_OF_ENDED} end"
+_IN_STAMP: Final = "id, owner_id, hidden_at, finished_at, version, state, revision"
 # What is asked for by id is found by id: an owner's index would be read to its end. `offset 0` holds the planner to it.
+_BY_ID: Final = """
+select /*wanted*/ from (select /*columns*/ from job where id = %(job)s offset 0) j /*joined*/
+where j.owner_id = %(owner)s and (j.hidden_at is null or %(also_hidden)s)
+"""
+_TYPES_BY_ID: Final = {"job": "uuid", "owner": "uuid", "also_hidden": "bool"}
+_STAMP_OF_ONE: Final = JointRead(
+    _BY_ID.replace("/*wanted*/", _STAMP)
+    .replace("/*columns*/", _IN_STAMP)
+    .replace("/*joined*/", ""),
+    _TYPES_BY_ID,
+)
+# With its stamp before it, and behind it what places it in line.
 _ONE: Final = JointRead(
-    f"""
-    select {_COLUMNS}, {_LATE} from (select * from job where id = %(job)s offset 0) j {_FROM}
-    where j.owner_id = %(owner)s and (j.hidden_at is null or %(also_hidden)s)
-    """,
-    {"job": "uuid", "owner": "uuid", "also_hidden": "bool"},
+    _BY_ID.replace("/*wanted*/", f"{_STAMP}, {_COLUMNS}, {_LATE}, {outlooks.LANES_OF_JOB}")
+    .replace("/*columns*/", "*")
+    .replace("/*joined*/", _FROM),
+    _TYPES_BY_ID,
 )
 _MANY: Final = f"""
 select {_COLUMNS}, {_LATE} from (select * from job where id = any(%s) offset 0) j {_FROM} where j.owner_id = %s
@@ -63,11 +77,6 @@ select string_agg(stamp, ',' order by created_at desc, id desc),
     (array_agg(created_at order by created_at desc, id desc))[%(rows)s::int - 1]
 from page
 """
-_STAMP_OF_LIVE: Final = f"""id || ':' || version || ':'
-    || coalesce(case when state in ({_HOLDING}) then (select percent from lease where lease.job_id = j.id) end, -1)
-    || case when state = '{JobState.QUEUED}' then '{_WAITS}' else '' end"""
-_STAMP_OF_ENDED: Final = f"id || ':{_ENDED}' || revision"
-_STAMP: Final = f"case when finished_at is null then {_STAMP_OF_LIVE} else {_STAMP_OF_ENDED} end"
 _OF_WINDOW: Final = "id, version, state, created_at, finished_at, revision, model, prompt"
 _EDGE: Final = """
 select created_at, id from job where /*base*/
@@ -119,15 +128,26 @@ def one(job_id: UUID, *, owner_id: UUID, also_hidden: bool = False) -> dict[str,
 
 
 def find(job_id: UUID, *, owner_id: UUID, also_hidden: bool = False) -> Found:
-    """Find one job of an owner. Raises Http404 for anybody else's."""
-    answer = _ONE.ask({"job": job_id, "owner": owner_id, "also_hidden": also_hidden})
+    """Find one job of an owner, with its lanes if it waits. Raises Http404 for anybody else's."""
+    answer = _of_one(_ONE, job_id, owner_id=owner_id, also_hidden=also_hidden)
+    return Found(
+        stamp=answer.text(0, 0),
+        row=lambda: dict(zip((*_NAMES, "lanes"), answer.rows()[0][1:], strict=True)),
+    )
+
+
+def stamp(job_id: UUID, *, owner_id: UUID) -> str:
+    """Read the stamp of one job of an owner. Raises Http404 for anybody else's."""
+    return _of_one(_STAMP_OF_ONE, job_id, owner_id=owner_id).text(0, 0)
+
+
+def _of_one(
+    read: JointRead, job_id: UUID, *, owner_id: UUID, also_hidden: bool = False
+) -> joint_reads.Answer:
+    answer = read.ask({"job": job_id, "owner": owner_id, "also_hidden": also_hidden})
     if not answer:
         raise Http404
-    version, percent, state, revision = (answer.text(0, column) for column in _IN_STAMP)
-    return Found(
-        stamp=_stamp(job_id, version=version, percent=percent, state=state, revision=revision),
-        row=lambda: dict(zip(_NAMES, answer.rows()[0], strict=True)),
-    )
+    return answer
 
 
 def stamp_of(row: dict[str, Any]) -> str:

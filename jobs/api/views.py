@@ -107,12 +107,11 @@ class OneJob(View):
         named = request.query_params.get("fields")
         fields = filters.fields_of(named) if named else None
         owner_id = owner_of(request)
-        found = rows.find(job_id, owner_id=owner_id)
         if fields:
-            part = filters.only(shown.one(found.row(), owner_id=owner_id), fields)
-            text = kept.of(json_bytes.dump(part))
+            row = rows.one(job_id, owner_id=owner_id)
+            text = kept.of(json_bytes.dump(filters.only(shown.one(row, owner_id=owner_id), fields)))
         else:
-            text = shown.text(found, owner_id=owner_id)
+            text = shown.text(job_id, owner_id=owner_id)
         if is_known(request, text.tag):
             return unchanged(text.tag)
         return tagged(text.json, tag=text.tag)

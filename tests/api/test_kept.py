@@ -1,5 +1,6 @@
 """What is kept of jobs as JSON: one text for a stamp, within bounds of size and time."""
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,9 +12,10 @@ from django.utils import timezone
 
 from jobs import outlooks
 from jobs.api import kept, rows
+from jobs.ids import new_job_id
 from jobs.models import Job, Lease
 from tests.api.calls import get
-from tests.factories import ann, cy, queued, running, succeeded
+from tests.factories import ann, bob, cy, queued, running, succeeded
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +125,43 @@ def test_what_waits_is_told_anew_when_its_line_is_known_for_two_seconds_or_it_ch
         assert get(owner, f"jobs/{job_id}").json()["waiting"]["reason"] == "retrying"
     Job.objects.filter(id=job_id).update(due_at=None, version=F("version") + 1)
     assert get(owner, f"jobs/{job_id}").json()["waiting"]["reason"] != "retrying"
+
+
+@pytest.mark.django_db
+def test_of_what_is_probably_as_it_was_only_the_stamp_is_asked(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    owner = ann()
+    jobs = [succeeded(owner).id, running(owner).id, queued(owner)]
+    get(owner, f"jobs/{queued(owner)}")
+    with django_assert_num_queries(3):
+        told = [get(owner, f"jobs/{job_id}").content for job_id in jobs]
+    with django_assert_num_queries(3) as asked:
+        assert [get(owner, f"jobs/{job_id}").content for job_id in jobs] == told
+    assert not any("prompt" in query["sql"] for query in asked)
+
+    Job.objects.filter(id__in=jobs).update(
+        progress=70, version=F("version") + 1, revision=F("revision") + 1
+    )
+    with django_assert_num_queries(6):
+        assert [get(owner, f"jobs/{job_id}").json()["version"] for job_id in jobs] == [
+            1 + json.loads(before)["version"] for before in told
+        ]
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "monotonic", lambda now=time.monotonic: now() + kept._RUNS_FOR)
+        # One that runs has moved by then, as far as one can tell.
+        assert [kept.is_steady(job_id) for job_id in jobs] == [True, False, True]
+    assert get(bob(), f"jobs/{jobs[0]}").status_code == 404
+
+
+def test_what_is_known_to_be_steady_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "_MOST_STEADY", 2)
+    jobs = [new_job_id() for _ in range(3)]
+
+    for job_id in jobs:
+        kept.keep(f"{job_id}:e1", b"{}")
+
+    assert [kept.is_steady(job_id) for job_id in jobs] == [False, True, True]
 
 
 def test_what_was_said_of_lines_that_are_old_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
-from uuid import UUID
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -64,9 +63,10 @@ def test_reads_of_the_api_find_the_same_together_as_alone() -> None:
         assert [len(each) for each in found] == [
             int(asked["owner"] == person.id) for asked in of_one
         ]
-        assert _stamps(found, jobs) == [
-            rows.stamp_of(rows.one(job, owner_id=person.id)) for job in jobs
-        ]
+        read = [rows.one(job, owner_id=person.id) for job in jobs]
+        assert [each[0][0] for each in found if each] == [rows.stamp_of(row) for row in read]
+        assert [row["id"] for row in read] == jobs
+        assert _same(rows._STAMP_OF_ONE, of_one) == [[row[:1] for row in each] for each in found]
     waiting = {person: _ids(person, "queued") for person in people}
     of_lanes: list[Values] = [
         {"owner": person.id, "jobs": "{" + ",".join(named) + "}"}
@@ -113,12 +113,6 @@ def _same(read: JointRead, asked: Sequence[Values]) -> list[list[tuple[Any, ...]
     together = _rows(read.ask_together(asked))
     assert together == [joint_reads.alone(read.statement, each).rows() for each in asked]
     return together
-
-
-def _stamps(found: list[list[tuple[Any, ...]]], jobs: Sequence[UUID]) -> list[str]:
-    read = [dict(zip(rows._NAMES, each[0], strict=True)) for each in found if each]
-    assert [row["id"] for row in read] == list(jobs)
-    return [rows.stamp_of(row) for row in read]
 
 
 def test_those_who_ask_meanwhile_share_a_statement(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,6 +148,7 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
 ) -> None:
     person, dan = bob(), cast("dan", tier="internal")
     plans: dict[str, dict[str, Any]] = {}
+    reads_of_one = (rows._STAMP_OF_ONE, rows._ONE, outlooks._OWN)
     run, look = prepared.run, prepared.look
 
     def explained(statement: str, values: Any) -> Any:
@@ -164,10 +165,12 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
         reads.setattr(prepared, "look", looked)
         reads.setattr(prepared.Shared, "look", lambda _, *sent: looked(*sent))
         job_id = queued(person)
+        rows.stamp(job_id, owner_id=person.id)
         outlooks.explain([rows.one(job_id, owner_id=person.id)], owner_id=person.id)
+        outlooks.explain([*rows.many([job_id], owner_id=person.id).values()], owner_id=person.id)
         asked = {"job": job_id, "owner": person.id, "also_hidden": False, "jobs": f"{{{job_id}}}"}
-        found = [read.ask_together([asked, asked]) for read in (rows._ONE, outlooks._OWN)]
-    assert [[len(answer) for answer in each] for each in found] == [[1, 1], [1, 1]]
+        found = [read.ask_together([asked, asked]) for read in reads_of_one]
+    assert [[len(answer) for answer in each] for each in found] == [[1, 1]] * 3
     together = entrance._together([_entry(caller) for caller in (cy(), dan)])
     assert [one is not None and one.is_entered for one in together] == [True, True]
     Pool.objects.update(slots=10)
@@ -181,7 +184,7 @@ def test_submissions_moves_and_reads_touch_a_handful_of_rows_of_large_tables(
     assert Job.objects.get(id=job_id).state == "succeeded"
     assert {moves.APPLY, locks._LOCK_OWNERS, grants.GRANT} <= plans.keys()
     assert submit_statement.of_several() in plans
-    for read in (rows._ONE, outlooks._OWN):
+    for read in reads_of_one:
         assert {read.statement, read.together} <= plans.keys()
     assert any(
         "on conflict" in one and "insert into job " in one

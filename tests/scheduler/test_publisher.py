@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from jobs import breakers, outlooks, pools, transitions
+from jobs.api import rows as api
 from jobs.models import Band, Job, Lane, Line, LineOutlook, Pool, RangeOutcome, ToldRange
 from jobs.requests import STANDBY
 from scheduler import dispatch, lines
@@ -86,6 +87,25 @@ def test_a_list_of_waiting_jobs_asks_once(django_assert_max_num_queries) -> None
 
     with django_assert_max_num_queries(1):
         assert len(outlooks.explain(rows, owner_id=owner.id)) == 30
+
+
+def test_a_job_that_is_read_alone_is_told_the_same_as_among_others() -> None:
+    owner = ann()
+    jobs = [queued(owner) for _ in range(3)]
+    Job.objects.update(created_at=datetime.now(UTC) - timedelta(minutes=1))
+    Publisher().publish()
+    now = datetime.now(UTC)
+
+    together = outlooks.explain(
+        api.many(jobs, owner_id=owner.id).values(), owner_id=owner.id, now=now
+    )
+    alone = [api.one(job_id, owner_id=owner.id) for job_id in jobs]
+
+    assert {one["id"]: one["lanes"] is None for one in alone} == dict.fromkeys(jobs, False)
+    for one in alone:
+        assert outlooks.explain([one], owner_id=owner.id, now=now) == {
+            one["id"]: together[one["id"]]
+        }
 
 
 def test_the_own_limit_is_the_reason_when_it_is() -> None:
