@@ -103,11 +103,10 @@ class OneJob(View):
     @contract.retrieve
     def get(self, request: Request, job_id: UUID) -> HttpResponseBase:
         """Retrieve one job of the caller, as of now."""
-        no_query(request, "fields")
-        named = request.query_params.get("fields")
-        fields = filters.fields_of(named) if named else None
         owner_id = owner_of(request)
-        if fields:
+        is_part = no_query(request, "fields")
+        if is_part and (named := request.query_params.get("fields")):
+            fields = filters.fields_of(named)
             row = rows.one(job_id, owner_id=owner_id)
             text = kept.of(json_bytes.dump(filters.only(shown.one(row, owner_id=owner_id), fields)))
         else:

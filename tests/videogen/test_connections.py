@@ -1,9 +1,10 @@
 """Connections to PostgreSQL as this engine keeps them."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 
 
 @pytest.mark.django_db
@@ -34,3 +35,29 @@ def test_a_connection_that_is_kept_for_ever_has_no_end() -> None:
     one.close()
 
     assert ends_at is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+def test_moments_are_read_as_they_were_written_in_utc(zone: str) -> None:
+    moments = [
+        datetime(2026, 11, 22, 23, 10, 7, microsecond, tzinfo=UTC)
+        for microsecond in (0, 1, 100_000, 123_450, 999_999)
+    ]
+    moments += [datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)]
+    with connection.cursor() as cursor:
+        cursor.execute("select set_config('TimeZone', %s, true)", [zone])
+        cursor.execute("select moment, array[moment] from unnest(%s) moment", [moments])
+        found = cursor.fetchall()
+
+    assert found == [(moment, [moment]) for moment in moments]
+    assert {moment.tzinfo for moment, _ in found} == {UTC}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", ["infinity", "0044-03-15 BC", "10000-01-01"])
+def test_a_moment_out_of_range_is_an_error_of_the_data(text: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select %s::timestamptz", [text])
+        with pytest.raises(DataError):
+            cursor.fetchone()

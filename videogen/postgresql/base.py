@@ -1,6 +1,8 @@
 """Django's PostgreSQL, counted by django-prometheus, over connections that do not wait for a stopped server."""
 
 from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
+from functools import cache
 from random import random
 from types import SimpleNamespace
 from typing import Any, Final, Self
@@ -8,6 +10,8 @@ from typing import Any, Final, Self
 import psycopg
 from django_prometheus.db.backends.postgresql import base
 from psycopg import errors
+from psycopg.adapt import AdaptersMap, Loader
+from psycopg.types.datetime import TimestamptzLoader
 from psycopg.waiting import Ready
 
 from videogen.postgresql import stalls
@@ -69,6 +73,31 @@ class Connection(psycopg.Connection[Any]):
                 waited = _Resumed(gen)
 
 
+class _MomentLoader(Loader):
+    """Reads a moment as PostgreSQL writes it to those whose zone is UTC, which is a form of ISO 8601.
+
+    psycopg's takes it apart by an expression: 10 us for each, of which an answer has several.
+    """
+
+    # Django asks whether it is the zone of the connection.
+    timezone = UTC
+
+    def load(self, data: Any) -> datetime:
+        """Read it. Raises psycopg.DataError for one that is out of Python's years."""
+        text = bytes(data).decode()
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except ValueError:
+            return TimestamptzLoader(self.oid, self.connection).load(data).astimezone(UTC)
+
+
+@cache
+def _with_moments(adapters: AdaptersMap) -> AdaptersMap:
+    found = AdaptersMap(adapters)
+    found.register_loader("timestamptz", _MomentLoader)
+    return found
+
+
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # the package has no types
     """The engine `videogen.postgresql`."""
 
@@ -77,6 +106,13 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # the packag
 
     client_class = Client
     Database = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Give what to connect with."""
+        found: dict[str, Any] = super().get_connection_params()
+        if self.timezone is UTC:
+            found["context"] = _with_moments(found["context"])
+        return found
 
     def connect(self) -> None:
         """Connect, for half of CONN_MAX_AGE at least: those that were opened together are not all opened anew together.
