@@ -15,11 +15,17 @@ Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 
 
+def _held() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(slots=True, eq=False)
 class _Place(Generic[Asked, Found]):
     asked: Asked
-    # Set when it is this call's turn to lead, or when another has carried it out.
-    turn: threading.Event = field(default_factory=threading.Event)
+    # Released when it is this call's turn to lead, or when another has carried it out. An event is three such locks.
+    turn: threading.Lock = field(default_factory=_held)
     is_over: bool = False
     found: Found | None = None
 
@@ -54,7 +60,7 @@ class Combiner(Generic[Asked, Found]):
                 self._waiting.append(place)
             self._is_led = True
         if must_wait:
-            place.turn.wait()
+            place.turn.acquire()
         if not place.is_over:
             self._lead(place)
         return place.found
@@ -74,9 +80,9 @@ class Combiner(Generic[Asked, Found]):
                 self._is_led = follower is not None
             # The next one begins before these go on: they have the same interpreter.
             if follower is not None:
-                follower.turn.set()
+                follower.turn.release()
             for one in places[1:]:
-                one.turn.set()
+                one.turn.release()
 
     def _taken(self, leader: _Place[Asked, Found]) -> list[_Place[Asked, Found]]:
         """Take who waits, in order, one of each name."""
