@@ -1,9 +1,14 @@
 """Pages, and our own scripts and styles, are sent compressed: a first visit is small though nothing is ever built."""
 
 import gzip
+import hashlib
+import os
 import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any, Final
 from wsgiref.headers import Headers
 
@@ -40,8 +45,7 @@ class CompressedFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # 
         self.add_cache_headers(headers, path, url)
         if self.allow_all_origins:
             headers["Access-Control-Allow-Origin"] = "*"
-        packed = _packed(path, file.stat().st_mtime_ns)
-        return StaticFile(path, headers.items(), encodings={"gzip": packed})
+        return _PackedFile(path, headers.items())
 
 
 class CompressedPagesMiddleware(GZipMiddleware):
@@ -58,14 +62,44 @@ class CompressedPagesMiddleware(GZipMiddleware):
         return answer
 
 
-@cache
-def _folder() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="videogen-packed-")
+class _PackedFile(StaticFile):  # type: ignore[misc]  # whitenoise has no types
+    """A file with what stands for it packed, which is packed again if somebody cleaned it away."""
+
+    def __init__(self, path: str, headers: Iterable[tuple[str, str]]) -> None:
+        self._path = Path(path)
+        super().__init__(path, headers, encodings={"gzip": str(_packed(self._path))})
+
+    def get_response(self, method: str, request_headers: Mapping[str, str]) -> Any:
+        try:
+            return super().get_response(method, request_headers)
+        except FileNotFoundError:
+            _packed(self._path)
+            return super().get_response(method, request_headers)
+
+
+def _packed(path: Path) -> Path:
+    """Pack a file, if no process of this user has; give where, which its content names."""
+    content = path.read_bytes()
+    packed = _folder() / f"{hashlib.blake2b(content, digest_size=16).hexdigest()}.gz"
+    if not packed.exists():
+        with tempfile.NamedTemporaryFile(dir=packed.parent, delete=False) as made:
+            made.write(gzip.compress(content, compresslevel=6, mtime=0))
+        Path(made.name).replace(packed)
+    return packed
+
+
+def _folder() -> Path:
+    """Give a folder of this user alone, the same for all processes: a server that is killed leaves nothing behind."""
+    folder = Path(tempfile.gettempdir()) / f"videogen-packed-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        # What lies there may be somebody else's.
+        return _own_folder()
+    return folder
 
 
 @cache
-def _packed(path: str, _changed_at: int) -> str:
-    """Pack a file once in this process; give where."""
-    with tempfile.NamedTemporaryFile(dir=_folder().name, suffix=".gz", delete=False) as packed:
-        packed.write(gzip.compress(Path(path).read_bytes(), compresslevel=6, mtime=0))
-    return packed.name
+def _own_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="videogen-packed-"))

@@ -1,12 +1,16 @@
 """What a browser fetches is compressed for it, and what it is told stays the same."""
 
 import gzip
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.test import Client
 
 from tests.factories import Person, ann, queued
+from videogen import compressed
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +40,38 @@ def test_our_own_files_are_packed_though_nothing_was_built(browser: Client, file
     plain = Client().get(f"/static/{file}")
     assert "Content-Encoding" not in plain.headers
     assert plain.getvalue() == whole
+
+
+def test_what_is_packed_is_shared_and_packed_again_if_it_is_gone(
+    browser: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    source = settings.BASE_DIR / "static" / "js" / "cards.js"
+    served = [compressed._PackedFile(str(source), []) for _ in range(2)]
+    (packed,) = tmp_path.glob("videogen-packed-*/*")
+
+    packed.unlink()
+    answer = served[0].get_response("GET", {"HTTP_ACCEPT_ENCODING": "gzip"})
+
+    assert gzip.decompress(answer.file.read()) == source.read_bytes()
+    assert [*tmp_path.glob("videogen-packed-*/*")] == [packed]
+    assert packed.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_may_write_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    compressed._own_folder.cache_clear()
+    foreign = tmp_path / f"videogen-packed-{os.getuid()}"
+    foreign.mkdir()
+    foreign.chmod(0o777)
+
+    packed = compressed._packed(settings.BASE_DIR / "static" / "js" / "cards.js")
+    compressed._own_folder.cache_clear()
+
+    assert packed.parent != foreign
+    assert [*foreign.iterdir()] == []
 
 
 def test_pages_and_what_they_ask_for_are_packed(browser: Client, owner: Person) -> None:
