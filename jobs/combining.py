@@ -24,7 +24,8 @@ def _held() -> threading.Lock:
 @dataclass(slots=True, eq=False)
 class _Place(Generic[Asked, Found]):
     asked: Asked
-    # Released when it is this call's turn to lead, or when another has carried it out. An event is three such locks.
+    # Released when it is this call's turn to lead, or when another has carried it out. An event would take its own
+    # lock around one like this, twice.
     turn: threading.Lock = field(default_factory=_held)
     is_over: bool = False
     found: Found | None = None

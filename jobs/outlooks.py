@@ -70,7 +70,8 @@ LANES_OF_JOB: Final = f"""
 case when j.state = '{JobState.QUEUED}' then (
     select json_agg(json_build_array(line_id, tag, work, waiting, running, running_limit, job_id, cost, before, jobs))
     from ({_LANES.replace("/*owner*/", "j.owner_id").replace("/*jobs*/", "array[j.id]")}) of_job
-)::text end"""  # noqa: S608 - our own text
+)::text end
+"""  # noqa: S608 - our own text
 # Every process reads these each second.
 _FIELDS: Final = LineOutlook._meta.concrete_fields  # noqa: SLF001 - documented API
 _ATTRIBUTES: Final = [field.attname for field in _FIELDS]

@@ -63,25 +63,25 @@ class CompressedPagesMiddleware(GZipMiddleware):
 
 
 class _PackedFile(StaticFile):  # type: ignore[misc]  # whitenoise has no types
-    """A file with what stands for it packed, which is packed again if somebody cleaned it away."""
+    """A file with what stands for it packed; if somebody cleaned that away, the file itself is sent."""
 
     def __init__(self, path: str, headers: Iterable[tuple[str, str]]) -> None:
-        self._path = Path(path)
-        super().__init__(path, headers, encodings={"gzip": str(_packed(self._path))})
+        super().__init__(path, headers, encodings={"gzip": str(_packed(Path(path)))})
 
     def get_response(self, method: str, request_headers: Mapping[str, str]) -> Any:
         try:
             return super().get_response(method, request_headers)
         except FileNotFoundError:
-            _packed(self._path)
-            return super().get_response(method, request_headers)
+            plain = {**request_headers, "HTTP_ACCEPT_ENCODING": ""}
+            return super().get_response(method, plain)
 
 
 def _packed(path: Path) -> Path:
     """Pack a file, if no process of this user has; give where, which its content names."""
     content = path.read_bytes()
     packed = _folder() / f"{hashlib.blake2b(content, digest_size=16).hexdigest()}.gz"
-    if not packed.exists():
+    # One of no length was lost with the machine's power.
+    if not packed.exists() or not packed.stat().st_size:
         with tempfile.NamedTemporaryFile(dir=packed.parent, delete=False) as made:
             made.write(gzip.compress(content, compresslevel=6, mtime=0))
         Path(made.name).replace(packed)
@@ -89,7 +89,7 @@ def _packed(path: Path) -> Path:
 
 
 def _folder() -> Path:
-    """Give a folder of this user alone, the same for all processes: a server that is killed leaves nothing behind."""
+    """Give a folder of this user alone, the same for all its processes and starts."""
     folder = Path(tempfile.gettempdir()) / f"videogen-packed-{os.getuid()}"
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)

@@ -68,10 +68,10 @@ def _defaults(view: Any) -> Mapping[str, str]:
     return found
 
 
-def no_query(request: Request, *known: str) -> bool:
-    """Refuse parameters that an address does not take; tell whether there are others. Raises InvalidFields."""
+def no_query(request: Request, *known: str) -> None:
+    """Refuse parameters that an address does not take. Raises InvalidFields."""
     if not request.META.get("QUERY_STRING"):
-        return False
+        return
     faults = {
         name[:64]: "This parameter is not known. Remove it."
         for name in request.query_params
@@ -79,7 +79,6 @@ def no_query(request: Request, *known: str) -> bool:
     }
     if faults:
         raise InvalidFields(faults)
-    return True
 
 
 def body_of(request: Request, *known: str) -> Mapping[str, Any]:

@@ -87,7 +87,7 @@ class JobEvents(View):
         """Follow one job until it has ended."""
         no_query(request, "after")
         after = after_of(request)
-        rows.one(job_id, owner_id=owner_of(request))
+        rows.stamp(job_id, owner_id=owner_of(request))
         if place := elsewhere(request):
             return _sent_on(request, place)
         found, head, more = feed.after(owner_of(request), sequence=after or 0)

@@ -4,7 +4,7 @@ A job's version grows with every change that is shown, but for the percent of an
 knows; behind its id both are its stamp (`rows`), which names one text. The stamp of one that ended is how often it
 changed since. What is said of one that waits moves with its line: it is kept until what is known of the line is two
 seconds old.
-Whose job it is, and whether it is still there, is asked of the database before this is looked at.
+Whose job it is, and whether it is still there, is asked of the database before a text is given.
 """
 
 import threading
@@ -24,7 +24,6 @@ _LONGEST: Final = 600.0
 _TOLD_FOR: Final = 2.0
 # Seconds: how long one that runs probably stays as it is.
 _RUNS_FOR: Final = 1.0
-_MOST_STEADY: Final = 50_000
 
 
 class Text(NamedTuple):
@@ -38,8 +37,8 @@ class Text(NamedTuple):
 _lock: Final = threading.Lock()
 _texts: Final[OrderedDict[str, Text]] = OrderedDict()
 _size = 0
-# Until when what is kept of a job is probably what it is, by its id.
-_steady: Final[OrderedDict[str, float]] = OrderedDict()
+# Until when a text that is kept is probably what its job is, by the job's id.
+_steady: Final[dict[str, float]] = {}
 # What was said of waiting jobs, by when their lines were read.
 _told: Final[dict[float, dict[str, Text]]] = {}
 _told_size = 0
@@ -85,9 +84,9 @@ def keep(stamp: str, json: bytes, *, is_over: bool = True) -> Text:
     global _size  # noqa: PLW0603 - one size beside one table, both under the lock
     text = of(json)
     with _lock:
-        _stays(stamp, until=text.at + (_LONGEST if is_over else _RUNS_FOR))
         _drop(stamp)
         _texts[stamp] = text
+        _steady[_job_of(stamp)] = text.at + (_LONGEST if is_over else _RUNS_FOR)
         _size += len(json)
         while _size > _MOST:
             _drop(next(iter(_texts)))
@@ -100,11 +99,12 @@ def tell(stamp: str, json: bytes, *, read_at: float) -> Text:
     text = Text(json, tag_of(json), read_at)
     with _lock:
         _forget_told(time.monotonic())
-        _stays(stamp, until=read_at + _TOLD_FOR)
-        texts = _told.setdefault(read_at, {})
-        if stamp not in texts and _told_size + len(json) <= _MOST_TOLD:
-            texts[stamp] = text
+        if (known := _told.get(read_at, {}).get(stamp)) is not None:
+            return known
+        if _told_size + len(json) <= _MOST_TOLD:
+            _told.setdefault(read_at, {})[stamp] = text
             _told_size += len(json)
+            _steady[_job_of(stamp)] = read_at + _TOLD_FOR
     return text
 
 
@@ -118,21 +118,22 @@ def forget() -> None:
         _size = _told_size = 0
 
 
-def _stays(stamp: str, *, until: float) -> None:
-    job_id = stamp.partition(":")[0]
-    _steady[job_id] = until
-    _steady.move_to_end(job_id)
-    if len(_steady) > _MOST_STEADY:
-        _steady.popitem(last=False)
+def _job_of(stamp: str) -> str:
+    return stamp.partition(":")[0]
 
 
 def _drop(stamp: str) -> None:
     global _size  # noqa: PLW0603 - as above
     if (known := _texts.pop(stamp, None)) is not None:
         _size -= len(known.json)
+        _steady.pop(_job_of(stamp), None)
 
 
 def _forget_told(now: float) -> None:
     global _told_size  # noqa: PLW0603 - as above
     for read_at in [one for one in _told if one <= now - _TOLD_FOR]:
-        _told_size -= sum(len(text.json) for text in _told.pop(read_at).values())
+        texts = _told.pop(read_at)
+        _told_size -= sum(len(text.json) for text in texts.values())
+        for stamp in texts:
+            if _steady.get(_job_of(stamp), now) <= now:
+                _steady.pop(_job_of(stamp), None)

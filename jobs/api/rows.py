@@ -1,5 +1,6 @@
 """Reading jobs for the API: each question is one statement, put together once and kept."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,16 +56,18 @@ where j.owner_id = %(owner)s and (j.hidden_at is null or %(also_hidden)s)
 """
 _TYPES_BY_ID: Final = {"job": "uuid", "owner": "uuid", "also_hidden": "bool"}
 _STAMP_OF_ONE: Final = JointRead(
-    _BY_ID.replace("/*wanted*/", _STAMP)
+    _BY_ID.replace("/*wanted*/", f"{_STAMP} as stamp")
     .replace("/*columns*/", _IN_STAMP)
     .replace("/*joined*/", ""),
     _TYPES_BY_ID,
 )
-# With its stamp before it, and behind it what places it in line.
-_ONE: Final = JointRead(
-    _BY_ID.replace("/*wanted*/", f"{_STAMP}, {_COLUMNS}, {_LATE}, {outlooks.LANES_OF_JOB}")
-    .replace("/*columns*/", "*")
-    .replace("/*joined*/", _FROM),
+_WHOLE: Final = _BY_ID.replace("/*columns*/", "*").replace("/*joined*/", _FROM)
+_ONE: Final = JointRead(_WHOLE.replace("/*wanted*/", f"{_COLUMNS}, {_LATE}"), _TYPES_BY_ID)
+# Before it its stamp, and behind it its owner's lanes, which place it if it waits.
+_TOLD: Final = JointRead(
+    _WHOLE.replace(
+        "/*wanted*/", f"{_STAMP} as stamp, {_COLUMNS}, {_LATE}, {outlooks.LANES_OF_JOB} as lanes"
+    ),
     _TYPES_BY_ID,
 )
 _MANY: Final = f"""
@@ -124,15 +127,24 @@ class Found:
 
 def one(job_id: UUID, *, owner_id: UUID, also_hidden: bool = False) -> dict[str, Any]:
     """Read one job of an owner. Raises Http404 for anybody else's."""
-    return find(job_id, owner_id=owner_id, also_hidden=also_hidden).row()
-
-
-def find(job_id: UUID, *, owner_id: UUID, also_hidden: bool = False) -> Found:
-    """Find one job of an owner, with its lanes if it waits. Raises Http404 for anybody else's."""
     answer = _of_one(_ONE, job_id, owner_id=owner_id, also_hidden=also_hidden)
+    return dict(zip(_NAMES, answer.rows()[0], strict=True))
+
+
+def find(job_id: UUID, *, owner_id: UUID) -> Found:
+    """Find one job of an owner, with its lanes if it waits, and when they were asked for, on the monotonic clock.
+
+    Raises Http404 for anybody else's.
+    """
+    asked_at = time.monotonic()
+    answer = _of_one(_TOLD, job_id, owner_id=owner_id)
+    names = (*_NAMES, "lanes")
     return Found(
         stamp=answer.text(0, 0),
-        row=lambda: dict(zip((*_NAMES, "lanes"), answer.rows()[0][1:], strict=True)),
+        row=lambda: {
+            **dict(zip(names, answer.rows()[0][1:], strict=True)),
+            "lanes_asked_at": asked_at,
+        },
     )
 
 

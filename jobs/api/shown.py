@@ -27,7 +27,7 @@ def each(found: Iterable[dict[str, Any]], *, owner_id: UUID) -> list[dict[str, A
 def text(job_id: UUID, *, owner_id: UUID) -> Text:
     """Give one job of an owner as JSON, with its tag; of one that waits, as it was told two seconds ago at most.
 
-    Raises Http404 for anybody else's. One statement, or two where a job moved sooner than it usually does.
+    Raises Http404 for anybody else's. One statement, or two where the job moved, or its text was given up, meanwhile.
     """
     if kept.is_steady(job_id) and (known := kept.find(rows.stamp(job_id, owner_id=owner_id))):
         return known
@@ -63,6 +63,8 @@ def _written(found: Iterable[dict[str, Any]], *, owner_id: UUID) -> list[Text]:
     """Write jobs of an owner, and keep what was written."""
     known = [(rows.stamp_of(row), row) for row in found]
     read_at = outlooks.read_at() if any(rows.waits(stamp) for stamp, _ in known) else 0.0
+    # Of lanes that came with a row, its moment: it was before this one.
+    read_at = min([read_at, *(row.get("lanes_asked_at", read_at) for _, row in known)])
     shown = each([row for _, row in known], owner_id=owner_id)
     return [
         kept.tell(stamp, json_bytes.dump(job), read_at=read_at)

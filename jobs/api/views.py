@@ -104,10 +104,11 @@ class OneJob(View):
     def get(self, request: Request, job_id: UUID) -> HttpResponseBase:
         """Retrieve one job of the caller, as of now."""
         owner_id = owner_of(request)
-        is_part = no_query(request, "fields")
-        if is_part and (named := request.query_params.get("fields")):
+        no_query(request, "fields")
+        named = request.META.get("QUERY_STRING") and request.query_params.get("fields")
+        if named:
             fields = filters.fields_of(named)
-            row = rows.one(job_id, owner_id=owner_id)
+            row = rows.find(job_id, owner_id=owner_id).row()
             text = kept.of(json_bytes.dump(filters.only(shown.one(row, owner_id=owner_id), fields)))
         else:
             text = shown.text(job_id, owner_id=owner_id)
@@ -122,7 +123,7 @@ class Cancellation(View):
     @contract.cancel
     def post(self, request: Request, job_id: UUID) -> Response:
         """Cancel a waiting job, or ask a running one to stop; `max_fee` bounds what that may cost."""
-        rows.one(job_id, owner_id=owner_of(request))
+        rows.stamp(job_id, owner_id=owner_of(request))
         fee = fee_of(body_of(request, "max_fee").get("max_fee"))
         transitions.cancel(JobId(job_id), owner_id=owner_of(request), agreed_fee=fee)
         owner_id = owner_of(request)
@@ -137,7 +138,7 @@ class Retry(View):
     def post(self, request: Request, job_id: UUID) -> HttpResponse:
         """Submit an ended job's request again; 202 with the new job, the same one however often."""
         check_flood(request)
-        rows.one(job_id, owner_id=owner_of(request))
+        rows.stamp(job_id, owner_id=owner_of(request))
         no_body(request)
         caller = callers.of(request)
         accepted = submission.retry(job_id, owner_id=caller.owner_id, sent_by=caller.sender)
@@ -151,7 +152,7 @@ class Variations(View):
     def post(self, request: Request, job_id: UUID) -> HttpResponse:
         """Submit a job's request again with another seed; 202 with the new job."""
         check_flood(request)
-        rows.one(job_id, owner_id=owner_of(request))
+        rows.stamp(job_id, owner_id=owner_of(request))
         data = body_of(request, "seed")
         seed = requests.seed_of(data.get("seed"))
         accepted = submission.vary(

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobs import outlooks
-from jobs.api import kept, rows
+from jobs.api import kept, rows, shown
 from jobs.ids import new_job_id
 from jobs.models import Job, Lease
 from tests.api.calls import get
@@ -134,6 +134,8 @@ def test_of_what_is_probably_as_it_was_only_the_stamp_is_asked(
     owner = ann()
     jobs = [succeeded(owner).id, running(owner).id, queued(owner)]
     get(owner, f"jobs/{queued(owner)}")
+    began = outlooks.read_at()
+    monkeypatch.setattr(time, "monotonic", lambda: began)
     with django_assert_num_queries(3):
         told = [get(owner, f"jobs/{job_id}").content for job_id in jobs]
     with django_assert_num_queries(3) as asked:
@@ -147,21 +149,54 @@ def test_of_what_is_probably_as_it_was_only_the_stamp_is_asked(
         assert [get(owner, f"jobs/{job_id}").json()["version"] for job_id in jobs] == [
             1 + json.loads(before)["version"] for before in told
         ]
-    with monkeypatch.context() as clock:
-        clock.setattr(time, "monotonic", lambda now=time.monotonic: now() + kept._RUNS_FOR)
-        # One that runs has moved by then, as far as one can tell.
-        assert [kept.is_steady(job_id) for job_id in jobs] == [True, False, True]
     assert get(bob(), f"jobs/{jobs[0]}").status_code == 404
+    for later, steady in (
+        (0.0, [True] * 3),
+        (kept._RUNS_FOR, [True, False, True]),
+        (2.0, [True, False, False]),
+    ):
+        monkeypatch.setattr(time, "monotonic", lambda later=later: began + later)
+        assert [kept.is_steady(job_id) for job_id in jobs] == steady
 
 
-def test_what_is_known_to_be_steady_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "_MOST_STEADY", 2)
+def test_only_of_what_is_kept_the_stamp_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "_MOST", 200)
+    monkeypatch.setattr(kept, "_MOST_TOLD", 150)
     jobs = [new_job_id() for _ in range(3)]
+    waiting = [new_job_id() for _ in range(2)]
+    now = time.monotonic()
 
     for job_id in jobs:
-        kept.keep(f"{job_id}:e1", b"{}")
+        kept.keep(f"{job_id}:e1", b"x" * 100)
+    for job_id in waiting:
+        kept.tell(f"{job_id}:1:-1q", b"x" * 100, read_at=now)
 
     assert [kept.is_steady(job_id) for job_id in jobs] == [False, True, True]
+    assert [kept.is_steady(job_id) for job_id in waiting] == [True, False]
+    monkeypatch.setattr(time, "monotonic", lambda: now + kept._TOLD_FOR)
+    kept.find_each([])
+    assert set(kept._steady) == {str(job_id) for job_id in jobs[1:]}
+
+
+@pytest.mark.django_db
+def test_what_waits_is_told_no_longer_than_its_place_is_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner = ann()
+    job_id = queued(owner)
+    row = rows.find(job_id, owner_id=owner.id).row()
+    asked_at = row["lanes_asked_at"]
+    outlooks.forget()
+    monkeypatch.setattr(time, "monotonic", lambda: asked_at + 0.7)
+
+    assert shown.text_of(row, owner_id=owner.id).at == asked_at
+
+
+def test_what_was_told_already_is_told_again() -> None:
+    read_at = time.monotonic()
+    first = kept.tell("a:1:-1q", b"{}", read_at=read_at)
+
+    assert kept.tell("a:1:-1q", b"{ }", read_at=read_at) is first
 
 
 def test_what_was_said_of_lines_that_are_old_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,9 +64,12 @@ def test_reads_of_the_api_find_the_same_together_as_alone() -> None:
             int(asked["owner"] == person.id) for asked in of_one
         ]
         read = [rows.one(job, owner_id=person.id) for job in jobs]
-        assert [each[0][0] for each in found if each] == [rows.stamp_of(row) for row in read]
         assert [row["id"] for row in read] == jobs
-        assert _same(rows._STAMP_OF_ONE, of_one) == [[row[:1] for row in each] for each in found]
+        stamps = _same(rows._STAMP_OF_ONE, of_one)
+        assert [each[0][0] for each in stamps if each] == [rows.stamp_of(row) for row in read]
+        told = _same(rows._TOLD, of_one)
+        assert [[row[1:-1] for row in each] for each in told] == found
+        assert [[row[:1] for row in each] for each in told] == stamps
     waiting = {person: _ids(person, "queued") for person in people}
     of_lanes: list[Values] = [
         {"owner": person.id, "jobs": "{" + ",".join(named) + "}"}

@@ -1,5 +1,6 @@
 """What is published of the lines: curves, drains, capacity, and how ranges are held against what happens."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import uuid4
@@ -90,22 +91,27 @@ def test_a_list_of_waiting_jobs_asks_once(django_assert_max_num_queries) -> None
 
 
 def test_a_job_that_is_read_alone_is_told_the_same_as_among_others() -> None:
-    owner = ann()
-    jobs = [queued(owner) for _ in range(3)]
+    owner = bob()
+    Pool.objects.update(slots=4)
+    jobs = [queued(owner) for _ in range(5)]
+    dispatch.grant_free_slots()
     Job.objects.update(created_at=datetime.now(UTC) - timedelta(minutes=1))
     Publisher().publish()
     now = datetime.now(UTC)
-
+    rows = [api.find(job_id, owner_id=owner.id).row() for job_id in jobs]
     together = outlooks.explain(
         api.many(jobs, owner_id=owner.id).values(), owner_id=owner.id, now=now
     )
-    alone = [api.one(job_id, owner_id=owner.id) for job_id in jobs]
 
-    assert {one["id"]: one["lanes"] is None for one in alone} == dict.fromkeys(jobs, False)
-    for one in alone:
-        assert outlooks.explain([one], owner_id=owner.id, now=now) == {
-            one["id"]: together[one["id"]]
-        }
+    waiting = [row for row in rows if row["state"] == "queued"]
+    assert [row["lanes"] is None for row in rows] == [row not in waiting for row in rows]
+    assert 1 < len(waiting) < len(jobs)
+    for row in waiting:
+        lanes = outlooks._lanes_of(json.loads(row["lanes"]))
+        assert lanes == outlooks._lanes(owner.id, [row["id"]])
+        assert [lane.end.own_running for lane in lanes.values()] == [len(jobs) - len(waiting)]
+        told = outlooks.explain([row], owner_id=owner.id, now=now)
+        assert told == {row["id"]: together[row["id"]]}
 
 
 def test_the_own_limit_is_the_reason_when_it_is() -> None:

@@ -42,20 +42,30 @@ def test_our_own_files_are_packed_though_nothing_was_built(browser: Client, file
     assert plain.getvalue() == whole
 
 
-def test_what_is_packed_is_shared_and_packed_again_if_it_is_gone(
-    browser: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_is_packed_is_shared_and_nothing_is_missed_if_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     source = settings.BASE_DIR / "static" / "js" / "cards.js"
     served = [compressed._PackedFile(str(source), []) for _ in range(2)]
     (packed,) = tmp_path.glob("videogen-packed-*/*")
+    asked = {"HTTP_ACCEPT_ENCODING": "gzip"}
 
+    assert gzip.decompress(_sent(served[1], asked)) == source.read_bytes()
     packed.unlink()
-    answer = served[0].get_response("GET", {"HTTP_ACCEPT_ENCODING": "gzip"})
+    assert _sent(served[0], asked) == source.read_bytes()
+    # As a machine leaves it whose power failed.
+    packed.touch()
+    again = compressed._PackedFile(str(source), [])
 
-    assert gzip.decompress(answer.file.read()) == source.read_bytes()
+    assert gzip.decompress(_sent(again, asked)) == source.read_bytes()
     assert [*tmp_path.glob("videogen-packed-*/*")] == [packed]
     assert packed.parent.stat().st_mode & 0o777 == 0o700
+
+
+def _sent(file: compressed._PackedFile, asked: dict[str, str]) -> bytes:
+    with file.get_response("GET", asked).file as sent:
+        return bytes(sent.read())
 
 
 def test_a_folder_that_others_may_write_is_not_used(

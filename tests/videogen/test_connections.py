@@ -55,9 +55,14 @@ def test_moments_are_read_as_they_were_written_in_utc(zone: str) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("text", ["infinity", "0044-03-15 BC", "10000-01-01"])
-def test_a_moment_out_of_range_is_an_error_of_the_data(text: str) -> None:
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
+@pytest.mark.parametrize(
+    "text",
+    ["infinity", "0044-03-15 BC", "11000-01-01", "10000-01-01 00:30+00", "0001-12-31 23:30+00 BC"],
+)
+def test_a_moment_out_of_range_is_an_error_of_the_data(text: str, zone: str) -> None:
     with connection.cursor() as cursor:
+        cursor.execute("select set_config('TimeZone', %s, true)", [zone])
         cursor.execute("select %s::timestamptz", [text])
         with pytest.raises(DataError):
             cursor.fetchone()

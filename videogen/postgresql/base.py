@@ -74,10 +74,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 class _MomentLoader(Loader):
-    """Reads a moment as PostgreSQL writes it to those whose zone is UTC, which is a form of ISO 8601.
-
-    psycopg's takes it apart by an expression: 10 us for each, of which an answer has several.
-    """
+    """Reads a moment as PostgreSQL writes it by its DateStyle ISO; psycopg's way takes ten times as long."""
 
     # Django asks whether it is the zone of the connection.
     timezone = UTC
@@ -87,8 +84,14 @@ class _MomentLoader(Loader):
         text = bytes(data).decode()
         try:
             return datetime.fromisoformat(text).astimezone(UTC)
-        except ValueError:
+        except (ValueError, OverflowError):
+            return self._unusual(data)
+
+    def _unusual(self, data: Any) -> datetime:
+        try:
             return TimestamptzLoader(self.oid, self.connection).load(data).astimezone(UTC)
+        except OverflowError as error:
+            raise psycopg.DataError("A moment is out of the years that Python knows.") from error
 
 
 @cache
